@@ -1,0 +1,59 @@
+/*
+ * Native bypass: the assembler's native_stub, for libnative.so and the tests
+ *
+ * A stub is the marker, the ABI's return and the function's name: see
+ * include/user/native-marker.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "user/native-marker.h"
+
+#if defined(__x86_64__) || defined(__i386__)
+# define NAME_OFFSET NATIVE_X86_NAME_OFFSET
+        .macro native_marker
+        .byte   0x0f, 0xff, NATIVE_X86_MODRM
+        ret
+        .endm
+#elif defined(__aarch64__)
+# define NAME_OFFSET NATIVE_ARM_NAME_OFFSET
+        .macro native_marker
+        hlt     #NATIVE_ARM_HLT_IMM
+        ret
+        .endm
+#elif defined(__arm__)
+# define NAME_OFFSET NATIVE_ARM_NAME_OFFSET
+        /* Spelled out: older architectures have no HLT for the assembler. */
+        .arm
+        .macro native_marker
+        .inst   0xe1000070 | ((NATIVE_ARM_HLT_IMM & 0xfff0) << 4) \
+                | (NATIVE_ARM_HLT_IMM & 0xf)
+        bx      lr
+        .endm
+#elif defined(__mips__)
+# define NAME_OFFSET NATIVE_MIPS_NAME_OFFSET
+        .set    nomips16
+        .set    noreorder
+        .macro native_marker
+        syscall NATIVE_MIPS_SYSCALL_CODE
+        jr      $31
+        nop
+        .endm
+#else
+# error "no marker for this architecture"
+#endif
+
+        .macro native_stub name
+        .balign 16
+        .globl  \name
+        .type   \name, %function
+\name:
+        .cfi_startproc
+        native_marker
+        .cfi_endproc
+        .if     . - \name - NAME_OFFSET
+        .error  "the name does not stand where the translators look for it"
+        .endif
+        .asciz  "\name"
+        .size   \name, . - \name
+        .endm

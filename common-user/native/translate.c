@@ -1,0 +1,134 @@
+/*
+ * Native bypass: from the name in a stub to the call of a helper
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/log.h"
+#include "cpu.h"
+#include "exec/cpu_ldst.h"
+#include "exec/helper-proto-common.h"
+#include "exec/helper-gen-common.h"
+#include "tcg-target-mo.h"
+#include "user/guest-host.h"
+#include "user/native-translate.h"
+
+#define HELPER_H "common-user/native/helper.h"
+#include "exec/helper-proto.h.inc"
+#include "exec/helper-gen.h.inc"
+#include "exec/helper-info.c.inc"
+#undef HELPER_H
+
+bool native_bypass_enabled;
+
+struct NativeFunction {
+    const char *name;
+    TCGHelperInfo *info;
+    unsigned nargs;
+};
+
+#define NATIVE(NAME, NARGS) \
+    { .name = #NAME, .nargs = NARGS, .info = &helper_info_native_ ## NAME },
+#define NATIVE_1(NAME, ...)     NATIVE(NAME, 1)
+#define NATIVE_2(NAME, ...)     NATIVE(NAME, 2)
+#define NATIVE_3(NAME, ...)     NATIVE(NAME, 3)
+
+static const NativeFunction native_functions[] = {
+#include "user/native-functions.h.inc"
+};
+
+/* Calls made, counted only with "-d native_bypass". */
+static uint64_t native_counts[ARRAY_SIZE(native_functions)];
+
+const NativeFunction *native_bypass_lookup(DisasContextBase *db, vaddr addr,
+                                           vaddr *end)
+{
+    CPUArchState *env = cpu_env(tcg_ctx->cpu);
+    g_autofree char *printable = NULL;
+    char name[NATIVE_NAME_MAX + 1] = "";
+
+    for (size_t i = 0; i <= NATIVE_NAME_MAX && addr + i <= GUEST_ADDR_MAX; i++) {
+        name[i] = translator_ldub(env, db, addr + i);
+        if (name[i] == 0) {
+            *end = addr + i + 1;
+            for (i = 0; i < ARRAY_SIZE(native_functions); i++) {
+                if (!strcmp(name, native_functions[i].name)) {
+                    return &native_functions[i];
+                }
+            }
+            break;
+        }
+    }
+
+    name[NATIVE_NAME_MAX] = 0;
+    printable = g_strescape(name, NULL);
+    qemu_log_mask(LOG_GUEST_ERROR,
+                  "native_bypass: no function \"%s\" at 0x%" VADDR_PRIx "\n",
+                  printable, addr);
+    return NULL;
+}
+
+/* The helper's accesses, ordered as the guest's own would have been. */
+static void native_bypass_gen_mb(void)
+{
+    TCGBar mo = tcg_ctx->guest_mo & ~TCG_TARGET_DEFAULT_MO;
+
+    if (mo) {
+        tcg_gen_mb(mo | TCG_BAR_SC);
+    }
+}
+
+void native_bypass_gen_call(DisasContextBase *db, const NativeFunction *fn,
+                            const NativeABI *abi)
+{
+    TCGTemp *env = tcgv_ptr_temp(tcg_env);
+    TCGTemp *arg[NATIVE_MAX_ARGS];
+    TCGv value = tcg_temp_new();
+    TCGTemp *ret = tcgv_tl_temp(value);
+    TCGHelperInfo *info = fn->info;
+
+    for (unsigned i = 0; i < fn->nargs; i++) {
+        arg[i] = tcgv_tl_temp(abi->arg(db, i));
+    }
+    if (qemu_loglevel_mask(LOG_NATIVE_BYPASS)) {
+        uint64_t *count = &native_counts[fn - native_functions];
+
+        gen_helper_native_bypass_count(tcg_constant_ptr(count));
+    }
+    native_bypass_gen_mb();
+    switch (fn->nargs) {
+    case 1:
+        tcg_gen_call2(info->func, info, ret, env, arg[0]);
+        break;
+    case 2:
+        tcg_gen_call3(info->func, info, ret, env, arg[0], arg[1]);
+        break;
+    case 3:
+        tcg_gen_call4(info->func, info, ret, env, arg[0], arg[1], arg[2]);
+        break;
+    default:
+        g_assert_not_reached();
+    }
+    native_bypass_gen_mb();
+    abi->result(db, value);
+}
+
+void native_bypass_exit(void)
+{
+    uint64_t total = 0;
+
+    if (!native_bypass_enabled || !qemu_loglevel_mask(LOG_NATIVE_BYPASS)) {
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(native_functions); i++) {
+        uint64_t count = qatomic_read(&native_counts[i]);
+
+        total += count;
+        if (count) {
+            qemu_log("native_bypass: %" PRIu64 " %s\n", count,
+                     native_functions[i].name);
+        }
+    }
+    qemu_log("native_bypass: %" PRIu64 " calls\n", total);
+}

@@ -1,0 +1,84 @@
+/*
+ * Native bypass: what a translator needs to turn a stub into a native call
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef USER_NATIVE_TRANSLATE_H
+#define USER_NATIVE_TRANSLATE_H
+
+#include "exec/translator.h"
+#include "tcg/tcg-op.h"
+#include "user/native-marker.h"
+
+#ifdef CONFIG_NATIVE_BYPASS
+#include "user/native-bypass.h"
+#else
+#define native_bypass_enabled false
+#endif
+
+/* Most arguments that a function of native-functions.h.inc takes. */
+#define NATIVE_MAX_ARGS     3
+
+typedef struct NativeFunction NativeFunction;
+
+/**
+ * NativeABI: what a target tells of its calling convention
+ * @arg: emit the load of argument @n (0...) as a value of target_ulong; may
+ *       fault as any load of the guest's
+ * @result: emit the store of the function's result
+ *
+ * Both are called once for each argument or result, arguments first.
+ */
+typedef struct NativeABI {
+    TCGv (*arg)(DisasContextBase *db, unsigned n);
+    void (*result)(DisasContextBase *db, TCGv value);
+} NativeABI;
+
+/**
+ * native_bypass_lookup:
+ * @db: the translation
+ * @name: guest address of the stub's name
+ * @end: where to put the guest address behind the name
+ *
+ * Read the name with the translator's own loads, so that an unmapped page
+ * is the guest's SIGSEGV, at most NATIVE_NAME_MAX + 1 bytes.
+ *
+ * The caller must set db->pc_next such that the block ends at @end: a later
+ * write to the name then invalidates the block.
+ *
+ * Returns: the function, or NULL if there is none of that name; that is
+ * logged as a guest error, and for the guest an illegal instruction.
+ */
+#ifdef CONFIG_NATIVE_BYPASS
+const NativeFunction *native_bypass_lookup(DisasContextBase *db, vaddr name,
+                                           vaddr *end);
+#else
+static inline const NativeFunction *
+native_bypass_lookup(DisasContextBase *db, vaddr name, vaddr *end)
+{
+    return NULL;
+}
+#endif
+
+/**
+ * native_bypass_gen_call:
+ * @db: the translation
+ * @fn: the function
+ * @abi: where its arguments are and its result goes
+ *
+ * Emit the call, for any place in a block: nothing here knows of stubs.
+ */
+#ifdef CONFIG_NATIVE_BYPASS
+void native_bypass_gen_call(DisasContextBase *db, const NativeFunction *fn,
+                            const NativeABI *abi);
+#else
+static inline void native_bypass_gen_call(DisasContextBase *db,
+                                          const NativeFunction *fn,
+                                          const NativeABI *abi)
+{
+    g_assert_not_reached();
+}
+#endif
+
+#endif /* USER_NATIVE_TRANSLATE_H */
