@@ -133,6 +133,7 @@ static inline void native_check(NativeCall c, target_ulong addr, size_t len,
 /* Fault now, if at all: touch a byte of each page of the @n > 0 at @p. */
 static void native_touch(void *p, size_t n, bool write)
 {
+    /* volatile, since to access them is all that this does */
     volatile uint8_t *byte = p, *last = byte + n - 1;
 
     while (byte <= last) {
@@ -433,44 +434,51 @@ static int native_walk_region(void *opaque, target_ulong start,
     return w->addr > w->last;
 }
 
-/* How many bytes up to and with the page of @fault have @prot at @addr. */
-static uint64_t native_good_bytes(target_ulong addr, uint64_t fault,
-                                  unsigned long prot)
+/* The offset of the first byte from @addr to @last without @prot, or -1. */
+static uint64_t native_first_bad(uint64_t addr, uint64_t last,
+                                 unsigned long prot)
 {
-    NativeWalk w = {
-        .addr = addr,
-        .last = fault | ~TARGET_PAGE_MASK,
-        .prot = prot,
-    };
+    NativeWalk w = { .addr = addr, .last = last, .prot = prot };
 
-    if (w.last < w.addr) {
-        return UINT64_MAX;
+    if (last < addr) {
+        return -1;
     }
     walk_memory_regions(&w, native_walk_region);
-    return w.addr > w.last ? UINT64_MAX : w.addr - addr;
+    return w.addr > last ? -1 : w.addr - addr;
 }
 
-bool native_bypass_fault(uintptr_t host_addr, abi_ulong *guest_addr)
+bool native_bypass_fault(uintptr_t host_addr, bool is_write,
+                         abi_ulong *guest_addr)
 {
+    const unsigned access = native_call.access;
+    const unsigned long write = PAGE_WRITE | PAGE_WRITE_ORG;
+    const unsigned long prot[2] = {
+        access & ARG0_READ ? PAGE_READ : access & ARG0_WRITE ? write : 0,
+        access & ARG1_READ ? PAGE_READ : 0,
+    };
     uint64_t fault = host_addr - guest_base;
-    uint64_t good0 = UINT64_MAX, good1 = UINT64_MAX;
-    unsigned access = native_call.access;
+    uint64_t bad = -1;
 
     if (native_call.ra == 0 || native_call.ra != helper_retaddr) {
         return false;
     }
-    if (access & (ARG0_READ | ARG0_WRITE)) {
-        good0 = native_good_bytes(native_call.arg[0], fault,
-                                  access & ARG0_READ
-                                  ? PAGE_READ : PAGE_WRITE | PAGE_WRITE_ORG);
+    mmap_lock();
+    /* If another thread has mended the page, there is nothing to find. */
+    if (native_first_bad(fault, fault, is_write ? write : PAGE_READ) == 0) {
+        fault |= ~TARGET_PAGE_MASK;
+        /* The first once more: it may be bad before the second. */
+        for (int i = 0; i < 3; i++) {
+            target_ulong arg = native_call.arg[i % 2];
+            uint64_t last = bad == -1 ? fault : arg + bad - 1;
+            uint64_t b = prot[i % 2] && bad
+                       ? native_first_bad(arg, last, prot[i % 2]) : -1;
+
+            if (b < bad) {
+                bad = b;
+                *guest_addr = arg + b;
+            }
+        }
     }
-    if (access & ARG1_READ) {
-        good1 = native_good_bytes(native_call.arg[1], fault, PAGE_READ);
-    }
-    if (MIN(good0, good1) == UINT64_MAX) {
-        return false;
-    }
-    *guest_addr = good0 <= good1 ? native_call.arg[0] + good0
-                                 : native_call.arg[1] + good1;
-    return true;
+    mmap_unlock();
+    return bad != -1;
 }

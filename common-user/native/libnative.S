@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#include "stub.h"
+#include "stub.inc.S"
 
 #define NATIVE_1(name, ...)     native_stub name
 #define NATIVE_2(name, ...)     native_stub name

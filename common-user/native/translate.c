@@ -48,16 +48,17 @@ const NativeFunction *native_bypass_lookup(DisasContextBase *db, vaddr addr,
     g_autofree char *printable = NULL;
     char name[NATIVE_NAME_MAX + 1] = "";
 
-    for (size_t i = 0; i <= NATIVE_NAME_MAX && addr + i <= GUEST_ADDR_MAX; i++) {
+    *end = addr;
+    for (size_t i = 0; i < sizeof(name) && addr + i <= GUEST_ADDR_MAX; i++) {
         name[i] = translator_ldub(env, db, addr + i);
+        *end = addr + i + 1;
         if (name[i] == 0) {
-            *end = addr + i + 1;
-            for (i = 0; i < ARRAY_SIZE(native_functions); i++) {
-                if (!strcmp(name, native_functions[i].name)) {
-                    return &native_functions[i];
-                }
-            }
             break;
+        }
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(native_functions); i++) {
+        if (!strncmp(name, native_functions[i].name, sizeof(name))) {
+            return &native_functions[i];
         }
     }
 

@@ -21,6 +21,7 @@ extern bool native_bypass_enabled;
 /**
  * native_bypass_fault:
  * @host_addr: the host address at which the host faulted
+ * @is_write: whether it was to write
  * @guest_addr: where to put the guest address to report
  *
  * To be called by the host's SIGSEGV handler.  A host function may touch the
@@ -31,7 +32,8 @@ extern bool native_bypass_enabled;
  * Returns: false if the fault is none of a native call, or if the guest's
  * page table has no reason for it; @guest_addr is then not changed.
  */
-bool native_bypass_fault(uintptr_t host_addr, abi_ulong *guest_addr);
+bool native_bypass_fault(uintptr_t host_addr, bool is_write,
+                         abi_ulong *guest_addr);
 
 /**
  * native_bypass_exit:
@@ -40,7 +42,7 @@ bool native_bypass_fault(uintptr_t host_addr, abi_ulong *guest_addr);
  */
 void native_bypass_exit(void);
 #else
-static inline bool native_bypass_fault(uintptr_t host_addr,
+static inline bool native_bypass_fault(uintptr_t host_addr, bool is_write,
                                        abi_ulong *guest_addr)
 {
     return false;

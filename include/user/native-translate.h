@@ -39,12 +39,12 @@ typedef struct NativeABI {
  * native_bypass_lookup:
  * @db: the translation
  * @name: guest address of the stub's name
- * @end: where to put the guest address behind the name
+ * @end: where to put the guest address behind what was read
  *
  * Read the name with the translator's own loads, so that an unmapped page
  * is the guest's SIGSEGV, at most NATIVE_NAME_MAX + 1 bytes.
  *
- * The caller must set db->pc_next such that the block ends at @end: a later
+ * The caller must have the block end at @end, whatever is returned: a later
  * write to the name then invalidates the block.
  *
  * Returns: the function, or NULL if there is none of that name; that is

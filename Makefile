@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Thin: the work is in dev/.  Every step makes sure of the steps before it,
+# skips what is done already, and leaves its results in build/.
+
+JOBS ?= $(shell nproc)
+export JOBS QEMU_SRC TARGETS FILE REROLL
+
+.NOTPARALLEL:
+.PHONY: all demo check series series-check refresh clean distclean help
+
+all:
+	@dev/build
+
+demo:
+	@dev/demo/run
+
+check:
+	@dev/check
+
+series:
+	@dev/series
+
+series-check:
+	@dev/series-check --build
+
+refresh:
+	@dev/refresh
+
+# keeps downloads and the unpacked base
+clean:
+	rm -rf build/obj build/series* build/demo build/qemu-* build/common-user build/*.log
+
+distclean:
+	rm -rf build
+
+help:
+	@echo 'make               QEMU with the series: build/qemu-<target>'
+	@echo 'make demo          a real program on eight guests, translated and with the bypass'
+	@echo 'make check         all tests'
+	@echo 'make series        build/series/*.patch, ready for git am and for mail'
+	@echo 'make series-check  make check of the series, and builds every commit (long)'
+	@echo 'make refresh       edits made in build/tree go back to patches/ and the new files'
+	@echo 'make clean         removes what was built; distclean also what was fetched'
+	@echo
+	@echo 'QEMU_SRC=DIR|TARBALL  another QEMU tree      FILE=TEXT  input of make demo'
+	@echo 'TARGETS="arm mips"    only these guests      JOBS=N     parallel jobs'
+	@echo 'REROLL=2              make series says v2'

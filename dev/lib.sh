@@ -1,0 +1,100 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Sourced by the scripts of dev/.
+
+set -eu
+
+STEP=$(basename "$0")
+ROOT=$(cd "$(dirname "$0")" && until [ -f dev/lib.sh ]; do cd ..; done && pwd -P)
+BUILD=$ROOT/build
+JOBS=${JOBS:-$(nproc)}
+# riscv64 is built to see that the option is refused where it is not served
+# shellcheck disable=SC2034 # for the scripts
+ALL_TARGETS="i386 x86_64 arm aarch64 mips mips64 mipsel mips64el"
+
+# A command started by make must not take part in make's job server.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
+# The user's git settings (signing, hooks, line ends) must not change commits.
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+
+say() { printf '== %s: %s\n' "$STEP" "$*"; }
+warn() { printf 'make: %s: warning: %s\n' "$STEP" "$*" >&2; }
+die() { printf 'make: %s: %s\n' "$STEP" "$*" >&2; exit 1; }
+
+# need_space MB WHAT: fails early instead of half way
+need_space() {
+    mkdir -p "$BUILD" 2>/dev/null || die "$2: cannot create $BUILD; make it writable"
+    free=$(df -Pm "$BUILD" | awk 'NR == 2 { print $4 }')
+    [ "$free" -ge "$1" ] ||
+        die "$2: needs $1 MB in $BUILD and $free MB are free; free some space and run make again"
+}
+
+# apt with lists, sources, cache and (empty) state of its own, below
+# build/dl/$APT: the machine's apt settings stay as they are, no root needed.
+apt_private() {
+    tool=$1
+    shift
+    d=$BUILD/dl/$APT
+    mkdir -p "$d/lists/partial" "$d/cache/archives/partial"
+    : >> "$d/status"
+    # shellcheck disable=SC2086 # options
+    "$tool" -q ${APT_OPTIONS:-} -o Dir::State="$d" -o Dir::State::Lists="$d/lists" \
+        -o Dir::State::status="$d/status" -o Dir::Cache="$d/cache" \
+        -o Dir::Etc::SourceList="$d/base.sources" \
+        -o Dir::Etc::SourceParts=/dev/null -o Dir::Etc::Preferences=/dev/null \
+        -o Dir::Etc::PreferencesParts=/dev/null -o APT::Default-Release= \
+        -o APT::Sandbox::User= -o Debug::NoLocking=1 -o Acquire::Retries=2 "$@"
+}
+
+# apt_mirrors: lines "MAIN uri" and "SECURITY uri" of this machine's own
+# settings.  apt tells them only once it has lists, and root may not have any.
+apt_mirrors() {
+    # shellcheck disable=SC2016 # apt's variables
+    set -- --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages'
+    targets=$(apt-get indextargets "$@" 2>/dev/null || :)
+    case $targets in
+    *Debian\ *) ;;
+    *)
+        d=$BUILD/dl/machine
+        mkdir -p "$d/lists/partial" "$d/cache/archives/partial"
+        machine="-o Dir::State::Lists=$d/lists -o Dir::Cache=$d/cache -o APT::Sandbox::User= -o Debug::NoLocking=1"
+        # shellcheck disable=SC2086 # options
+        apt-get -q $machine update >"$BUILD/dl/machine.log" 2>&1 || :
+        # shellcheck disable=SC2086
+        targets=$(apt-get $machine indextargets "$@" 2>/dev/null || :)
+        ;;
+    esac
+    printf '%s\n' "$targets" | awk '
+        $1 == "Debian" && NF == 2 && !m++ { print "MAIN", $2 }
+        $1 == "Debian-Security" && !s++ { print "SECURITY", $2 }'
+}
+
+# apt_sources deb|deb-src SUITE...: writes base.sources and fetches the lists;
+# a suite named *-security comes from the security mirror, where there is one
+apt_sources() {
+    type=$1
+    shift
+    mkdir -p "$BUILD/dl/$APT"
+    mirrors=$(apt_mirrors)
+    main=$(printf '%s\n' "$mirrors" | sed -n 's/^MAIN //p')
+    security=$(printf '%s\n' "$mirrors" | sed -n 's/^SECURITY //p')
+    [ -n "$main" ] || die "apt: this machine's apt knows no reachable Debian mirror; check the network and the apt sources, or give QEMU_SRC=<directory or tarball>"
+    for suite; do
+        uri=$main
+        case $suite in *-security) uri=$security ;; esac
+        [ -n "$uri" ] || continue
+        printf 'Types: %s\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n\n' \
+            "$type" "$uri" "$suite" /usr/share/keyrings/debian-archive-keyring.gpg
+    done > "$BUILD/dl/$APT/base.sources"
+    apt_private apt-get -o APT::Update::Error-Mode=any update > "$BUILD/dl/$APT.log" 2>&1 ||
+        die "apt: no package lists of $*: $(apt_why "$BUILD/dl/$APT.log"); check the network and run make again"
+}
+
+# apt_why LOG: the first error in one line
+apt_why() {
+    why=$(grep -m1 '^E:' "$1" || tail -n 1 "$1")
+    printf '%s' "${why:-no reason given, see $1}"
+}
+
+codename() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }

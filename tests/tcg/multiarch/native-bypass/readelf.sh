@@ -1,0 +1,54 @@
+#!/bin/sh
+#
+# Test libnative.so as a shared object: readelf.sh LIBRARY FUNCTIONS
+#
+# FUNCTIONS is include/user/native-functions.h.inc.
+#
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+lib=$1
+functions=$2
+failed=0
+export LC_ALL=C
+
+fail() {
+    echo "$lib: $*"
+    failed=1
+}
+
+dynamic=$(readelf -dW "$lib") || fail "no dynamic section"
+headers=$(readelf -lW "$lib") || fail "no program headers"
+symbols=$(readelf --dyn-syms -W "$lib" | awk '$1 ~ /^[0-9]+:$/')
+
+case $dynamic in
+*"soname: [libnative.so]"*) ;;
+*)  fail "soname" ;;
+esac
+case $dynamic in
+*TEXTREL*) fail "text relocations" ;;
+esac
+case $dynamic in
+*"(NEEDED)"*) fail "needs another library" ;;
+esac
+# musl reads both kinds, glibc of some targets only one
+case $dynamic in
+*HASH\)*) ;;
+*)  fail "no hash table" ;;
+esac
+
+echo "$headers" | awk '$1 == "GNU_STACK" { n++; if ($0 ~ / RWE /) exec = 1 }
+                       END { exit exec || n != 1 }' || fail "executable stack"
+echo "$headers" | grep -q 'LOAD .* RWE ' && fail "writable code"
+
+# Value Size Type Bind Vis Ndx Name: each function, and nothing else
+echo "$symbols" | awk '$5 != "LOCAL" && $7 == "UND" { exit 1 }' ||
+    fail "undefined symbols"
+echo "$symbols" | awk '$5 != "LOCAL" && ($4 != "FUNC" || $5 != "GLOBAL" ||
+                       $6 != "DEFAULT" || $3 == 0) { exit 1 }' ||
+    fail "not only sized global functions"
+listed=$(sed -n 's/^NATIVE_[0-9](\([^,]*\),.*/\1/p' "$functions" | sort)
+exported=$(echo "$symbols" | awk '$5 != "LOCAL" { print $8 }' | sort)
+[ -n "$listed" ] || fail "no functions in $functions"
+[ "$listed" = "$exported" ] || fail "exported:" $exported", listed:" $listed
+
+exit $failed
