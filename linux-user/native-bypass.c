@@ -157,7 +157,8 @@ static char *check_elf(int fd)
 
         if (pread(fd, &phdr, sizeof(phdr), offset) != sizeof(phdr) ||
             (tswap32(phdr.p_type) == PT_LOAD &&
-             tswapal(phdr.p_offset) + tswapal(phdr.p_filesz) > st.st_size)) {
+             (uint64_t)tswapal(phdr.p_offset) + tswapal(phdr.p_filesz) >
+             st.st_size)) {
             return g_strdup("truncated ELF file");
         }
     }
@@ -176,10 +177,11 @@ static char *resolve_lib(void)
     int fd;
 
     if (!real) {
-        return is_dir ? g_strdup_printf("%s: no " TARGET_NAME "-linux-user/"
-                                        "libnative.so in this directory",
-                                        native_lib)
-                      : g_strdup_printf("%s: %s", native_lib, strerror(errno));
+        return is_dir && errno == ENOENT
+            ? g_strdup_printf("%s: no " TARGET_NAME "-linux-user/libnative.so "
+                              "in this directory", native_lib)
+            : g_strdup_printf("%s: %s", is_dir ? in_dir : native_lib,
+                              strerror(errno));
     }
     /* A FIFO must not keep us waiting for its other end. */
     fd = open(real, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -199,6 +201,24 @@ static char *resolve_lib(void)
     return NULL;
 }
 
+/* Whether -d was given: LOG_TRACE may be set without it. */
+static bool logs(void)
+{
+    return qemu_loglevel_mask(~LOG_TRACE);
+}
+
+static void refuse_lib(const char *why)
+{
+    if (!is_offer) {
+        error_report(OPTION ": %s", why);
+        exit(EXIT_FAILURE);
+    }
+    native_bypass_enabled = false;
+    if (logs()) {
+        qemu_log("native_bypass: " VARIABLE ": %s\n", why);
+    }
+}
+
 void native_bypass_init(bool plugins)
 {
     g_autofree char *why = NULL;
@@ -207,17 +227,17 @@ void native_bypass_init(bool plugins)
         return;
     }
     why = resolve_lib();
-    if (!why) {
-        native_bypass_enabled = true;
-        if (plugins) {
-            warn_report(OPTION ": plugins do not see what native calls "
-                        "execute and access");
-        }
-    } else if (!is_offer) {
-        error_report(OPTION ": %s", why);
-        exit(EXIT_FAILURE);
-    } else if (qemu_loglevel) {
-        qemu_log("native_bypass: " VARIABLE ": %s\n", why);
+    if (why) {
+        refuse_lib(why);
+        return;
+    }
+    native_bypass_enabled = true;
+    if (qemu_loglevel_mask(LOG_NATIVE_BYPASS)) {
+        pthread_atfork(NULL, NULL, native_bypass_reset);
+    }
+    if (plugins) {
+        warn_report(OPTION ": plugins do not see what native calls execute "
+                    "and access");
     }
 }
 
@@ -241,7 +261,7 @@ static abi_ulong interpreter_base(struct image_info *info)
 
 void native_bypass_start(struct image_info *info)
 {
-    g_autofree char *name = g_path_get_basename(exec_path);
+    g_autofree char *name = NULL;
 
     if (!native_bypass_enabled) {
         return;
@@ -258,21 +278,25 @@ void native_bypass_start(struct image_info *info)
                            MAP_FIXED_NOREPLACE, -1, 0);
 
         if (guard != end) {
-            error_report(OPTION ": no guard page at %p, behind the guest's "
-                         "address space: %s", end,
-                         guard == MAP_FAILED ? strerror(errno)
-                                             : "the host kernel is too old");
-            exit(EXIT_FAILURE);
+            g_autofree char *why =
+                g_strdup_printf("no guard page at %p, behind the guest's "
+                                "address space: %s", end,
+                                guard == MAP_FAILED ? strerror(errno)
+                                : "the host's kernel is too old");
+
+            refuse_lib(why);
+            return;
         }
     }
 
     /* A loader started by hand has no loader, and preloads all the same. */
+    name = g_path_get_basename(exec_path);
     if (!interpreter_base(info) &&
         !(g_str_has_prefix(name, "ld") && strstr(name, ".so"))) {
         if (!is_offer) {
             warn_report(OPTION ": %s: nothing is preloaded: a static program",
                         exec_path);
-        } else if (qemu_loglevel) {
+        } else if (logs()) {
             qemu_log("native_bypass: %s: a static program\n", exec_path);
         }
     }
@@ -377,12 +401,23 @@ static abi_long preload_open(int target_flags)
     return fd;
 }
 
-/* Whether @name, relative to the host's @dirfd, is /etc/ld.so.preload. */
+static bool is_same_dir(const struct stat *st, const char *dir)
+{
+    struct stat other;
+
+    return stat(dir, &other) == 0 &&
+           st->st_dev == other.st_dev && st->st_ino == other.st_ino;
+}
+
+/*
+ * Whether @name, relative to the host's @dirfd, is /etc/ld.so.preload.  The
+ * guest's /etc is that of -L's directory, but chdir() goes to the host's.
+ */
 static bool is_preload(int dirfd, const char *name)
 {
     const char *slash = strrchr(name, '/');
     g_autofree char *dir = NULL;
-    struct stat st, etc;
+    struct stat st;
 
     if (strcmp(slash ? slash + 1 : name, "ld.so.preload")) {
         return false;
@@ -392,8 +427,7 @@ static bool is_preload(int dirfd, const char *name)
     }
     dir = g_path_get_dirname(name);
     return fstatat(dirfd, path(dir), &st, 0) == 0 &&
-           stat(path("/etc"), &etc) == 0 &&
-           st.st_dev == etc.st_dev && st.st_ino == etc.st_ino;
+           (is_same_dir(&st, path("/etc")) || is_same_dir(&st, "/etc"));
 }
 
 /* How the system calls that look at a path are made for the virtual file. */

@@ -115,6 +115,11 @@ void native_bypass_gen_call(DisasContextBase *db, const NativeFunction *fn,
     abi->result(db, value);
 }
 
+void native_bypass_reset(void)
+{
+    memset(native_counts, 0, sizeof(native_counts));
+}
+
 void native_bypass_exit(void)
 {
     uint64_t total = 0;

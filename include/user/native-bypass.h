@@ -41,6 +41,13 @@ bool native_bypass_fault(uintptr_t host_addr, bool is_write,
  * Log the number of calls that the process made, with "-d native_bypass".
  */
 void native_bypass_exit(void);
+
+/**
+ * native_bypass_reset:
+ *
+ * Count from 0 again, in the child of a fork().
+ */
+void native_bypass_reset(void);
 #else
 static inline bool native_bypass_fault(uintptr_t host_addr, bool is_write,
                                        abi_ulong *guest_addr)

@@ -16,17 +16,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 typedef long StringFunction(const char *);
 
-extern const char stub_begin[], stub_end[];
+/* The bytes between the two, in native-marker-stub.S */
+void stub_begin(void);
+void stub_end(void);
 
 static sigjmp_buf env;
 static siginfo_t fault;
-static char *code;
+static char *code, *stub_bytes;
 static size_t page, stub_size;
 static int failures;
 
@@ -59,7 +62,7 @@ static void check(const char *what, long got, long want)
 /* A stub of @name at @p. */
 static void make_stub(char *p, const char *name)
 {
-    memcpy(p, stub_begin, stub_size);
+    memcpy(p, stub_bytes, stub_size);
     memcpy(p + stub_size, name, strlen(name) + 1);
 }
 
@@ -187,8 +190,9 @@ int main(int argc, char **argv)
 {
     struct sigaction sa = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO };
 
-    page = sysconf(_SC_PAGESIZE);
-    stub_size = stub_end - stub_begin;
+    page = getauxval(AT_PAGESZ);
+    stub_bytes = (char *)stub_begin;
+    stub_size = (char *)stub_end - stub_bytes;
     code = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE | PROT_EXEC,
                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (code == MAP_FAILED) {

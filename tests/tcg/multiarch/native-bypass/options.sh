@@ -122,7 +122,7 @@ with "$NATIVE_DIR" "directory in the environment" "$program" child 7
 expect 7 native 0
 with "" "nothing in the environment" -d unimp -D "$tmp/log" "$program" child 7
 expect 7 translated 0
-[ ! -s "$tmp/log" ] || fail "something in the log"
+! grep -s native_bypass "$tmp/log" || fail "something in the log"
 with /nonexistent "good option, bad environment" \
     --native-bypass "$NATIVE_LIB" "$program" child 7
 expect 7 native 0
@@ -157,7 +157,7 @@ bad "$tmp/dirs" ".*not a regular file"
 mkfifo "$tmp/fifo"
 bad "$tmp/fifo" ".*not a regular file"
 bad /dev/null ".*not a regular file"
-bad "$program.c/x" "$program.c/x: "
+bad "$program/x" ".*Not a directory"
 
 echo "#!/bin/sh" > "$tmp/script"
 bad "$tmp/script" ".*not an ELF file"

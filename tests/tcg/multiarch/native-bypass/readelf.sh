@@ -49,6 +49,6 @@ echo "$symbols" | awk '$5 != "LOCAL" && ($4 != "FUNC" || $5 != "GLOBAL" ||
 listed=$(sed -n 's/^NATIVE_[0-9](\([^,]*\),.*/\1/p' "$functions" | sort)
 exported=$(echo "$symbols" | awk '$5 != "LOCAL" { print $8 }' | sort)
 [ -n "$listed" ] || fail "no functions in $functions"
-[ "$listed" = "$exported" ] || fail "exported:" $exported", listed:" $listed
+[ "$listed" = "$exported" ] || fail "exported: $exported, listed: $listed"
 
 exit $failed
