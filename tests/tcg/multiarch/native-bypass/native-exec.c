@@ -26,8 +26,6 @@
 #define NATIVE      "native\n"
 #define TRANSLATED  "translated\n"
 
-extern char **environ;
-
 static int failures;
 
 static int child(int status)

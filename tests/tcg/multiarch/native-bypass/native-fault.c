@@ -267,7 +267,7 @@ static void test_wrap(void)
 static void test_mend(const char *what, Function f, char *area, char *a,
                       char *b, size_t n, char *bad, int prot)
 {
-    size_t size = 4 * page;
+    size_t size = 8 * page;
     char *before = malloc(size), *after = malloc(size);
 
     memcpy(before, area, size);
@@ -294,47 +294,50 @@ static void test_mend(const char *what, Function f, char *area, char *a,
 static void test_restart(void)
 {
     static const int prots[] = { PROT_NONE, PROT_READ };
-    char *p = map_pages(4);
+    char *p = map_pages(8);
 
-    for (size_t i = 0; i < 4 * page; i++) {
+    for (size_t i = 0; i < 8 * page; i++) {
         p[i] = 1 + i % 251;
     }
-    for (int bad = 0; bad < 4; bad++) {
-        char *hole = p + bad * page;
+    for (int bad = 0; bad < 8; bad++) {
+        char *hole = p + bad * page, *text = p + 4 * page;
+        size_t n = 8 * page - 500;
 
         for (int i = 0; i < 2; i++) {
-            test_mend("overlapping, down", MEMMOVE, p, p, p + 500,
-                      4 * page - 500, hole, prots[i]);
-            test_mend("overlapping, up", MEMMOVE, p, p + 500, p,
-                      4 * page - 500, hole, prots[i]);
-            test_mend("overlapping", MEMCPY, p, p, p + 500, 4 * page - 500,
-                      hole, prots[i]);
-            test_mend("all", MEMSET, p, p, NULL, 4 * page, hole, prots[i]);
-            if (prots[i] == PROT_NONE || bad < 2) {
-                test_mend("disjoint", MEMCPY, p, p, p + 2 * page, 2 * page,
+            test_mend("overlapping, down", MEMMOVE, p, p, p + 500, n, hole,
+                      prots[i]);
+            test_mend("overlapping, up", MEMMOVE, p, p + 500, p, n, hole,
+                      prots[i]);
+            test_mend("overlapping", MEMCPY, p, p, p + 500, n, hole,
+                      prots[i]);
+            test_mend("all", MEMSET, p, p, NULL, 8 * page, hole, prots[i]);
+        }
+        for (int i = 0; i < (bad < 4 ? 2 : 1); i++) {
+            test_mend("disjoint", MEMCPY, p, p, text, 4 * page, hole,
+                      prots[i]);
+            if (bad != 4) {
+                /* From page 5 on; what overlaps is copied in another way. */
+                memset(p, 'a', 8 * page);
+                p[page - 100] = p[8 * page - 120] = 0;
+                test_mend("append", STRCAT, p, p + 50, text + page + 50, 0,
                           hole, prots[i]);
             }
+            memset(p, 'a', 8 * page);
+            p[8 * page - 120] = 0;
+            test_mend("copy", STRCPY, p, p + 50, text, 0, hole, prots[i]);
+            test_mend("copy", STRNCPY, p, p + 50, text, 4 * page - 60, hole,
+                      prots[i]);
         }
     }
 
-    /* The appended text crosses into a page that cannot be written. */
-    memset(p, 'a', 4 * page);
-    p[page - 100] = 0;
-    p[3 * page] = 0;
-    test_mend("append across", STRCAT, p, p, p + 3 * page - 500, 0, p + page,
-              PROT_READ);
-    memset(p, 'a', page);
-    p[page - 100] = 0;
-    test_mend("append", STRCAT, p, p, p + 3 * page - 500, 0, p, PROT_NONE);
-    memset(p, 'a', page);
-    p[page - 100] = 0;
-    test_mend("append", STRCAT, p, p, p + 3 * page - 500, 0, p + 2 * page,
-              PROT_NONE);
-    memset(p, 'a', 4 * page);
-    p[4 * page - 1] = 0;
-    test_mend("copy", STRCPY, p, p + 10, p + 2 * page, 0, p + page, PROT_READ);
-    test_mend("copy", STRNCPY, p, p + 10, p + 2 * page, 2 * page - 10,
-              p + page, PROT_READ);
+    /* Short ones, which a host may copy from either end */
+    for (size_t n = 41; n < 400; n += 9) {
+        char *text = p + 4 * page;
+
+        memset(p, 'a', 8 * page);
+        p[page - 40] = text[n] = 0;
+        test_mend("append", STRCAT, p, p, text, 0, p + page, PROT_READ);
+    }
 }
 
 int main(void)

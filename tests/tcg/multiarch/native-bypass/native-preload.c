@@ -378,6 +378,7 @@ static void in_child(void (*fn)(void), const char *name)
 /* The guest may close what it never opened, or put another file there. */
 static void without_fds(void)
 {
+    char buf[8];
     int fd;
 
 #ifdef SYS_close_range
@@ -392,13 +393,22 @@ static void without_fds(void)
     take();
     look_everywhere();
 
-    fd = open("/dev/null", O_RDWR);
+    /* QEMU's own descriptors are out of the way. */
+    for (fd = 3; fd < 6; fd++) {
+        CHECK(open("/dev/null", O_RDONLY) == fd, "%d", fd);
+    }
+
+    fd = open("native-preload.tmp", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    unlink("native-preload.tmp");
+    CHECK(write(fd, "mine", 4) == 4, "native-preload.tmp");
     for (int i = 512; i <= 1010; i++) {
         dup2(fd, i);
     }
     take();
     look_everywhere();
     check_flags();
+    CHECK(pread(fd, buf, sizeof(buf), 0) == 4 && !memcmp(buf, "mine", 4),
+          "the guest's own file is changed");
 }
 
 /* The real file is what is written to, and its lines count at once. */

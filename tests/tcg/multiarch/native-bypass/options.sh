@@ -81,11 +81,21 @@ bad() {
         fail "not one line in the log"
 }
 
-# patched NAME OFFSET OCTAL: NATIVE_LIB with another byte
+# patched NAME [OFFSET OCTAL]...: NATIVE_LIB with other bytes
 patched() {
-    cp "$NATIVE_LIB" "$tmp/$1"
-    # shellcheck disable=SC2059 # the format is the byte
-    printf "\\$3" | dd of="$tmp/$1" bs=1 seek="$2" conv=notrunc 2> /dev/null
+    patch=$tmp/$1
+    cp "$NATIVE_LIB" "$patch"
+    shift
+    while [ $# != 0 ]; do
+        # shellcheck disable=SC2059 # the format is the byte
+        printf "\\$2" | dd of="$patch" bs=1 seek="$1" conv=notrunc 2> /dev/null
+        shift 2
+    done
+}
+
+# byte OFFSET: of NATIVE_LIB, in octal
+byte() {
+    od -An -to1 -j"$1" -N1 "$NATIVE_LIB" | tr -d ' '
 }
 
 unset QEMU_NATIVE_BYPASS
@@ -173,13 +183,13 @@ for size in 20 51 52 63 64 119 400 $(($(wc -c < "$NATIVE_LIB") / 4)); do
 done
 
 # e_ident[EI_CLASS], e_ident[EI_DATA] and e_machine
-class=$(od -An -tu1 -j4 -N1 "$NATIVE_LIB" | tr -d ' ')
-data=$(od -An -tu1 -j5 -N1 "$NATIVE_LIB" | tr -d ' ')
+class=$(byte 4)
+data=$(byte 5)
 patched class 4 "00$((3 - class))"
 bad "$tmp/class" ".*-bit .*, and .*-bit .* is needed"
-patched data 5 "00$((3 - data))"
+patched data 5 "00$((3 - data))" 18 "$(byte 19)" 19 "$(byte 18)"
 bad "$tmp/data" ".*-endian .*, and .*-endian .* is needed"
-patched machine $((20 - data)) 377
+patched machine $((20 - data)) 376
 bad "$tmp/machine" ".*machine .*, and .* is needed"
 case $target in
 mips | mipsel)

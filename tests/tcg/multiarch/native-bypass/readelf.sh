@@ -46,8 +46,10 @@ echo "$symbols" | awk '$5 != "LOCAL" && $7 == "UND" { exit 1 }' ||
 echo "$symbols" | awk '$5 != "LOCAL" && ($4 != "FUNC" || $5 != "GLOBAL" ||
                        $6 != "DEFAULT" || $3 == 0) { exit 1 }' ||
     fail "not only sized global functions"
-listed=$(sed -n 's/^NATIVE_[0-9](\([^,]*\),.*/\1/p' "$functions" | sort)
-exported=$(echo "$symbols" | awk '$5 != "LOCAL" { print $8 }' | sort)
+listed=$(sed -n 's/^NATIVE_[0-9](\([^,]*\),.*/\1/p' "$functions" |
+         sort | tr "\n" " ")
+exported=$(echo "$symbols" | awk '$5 != "LOCAL" { print $8 }' |
+           sort | tr "\n" " ")
 [ -n "$listed" ] || fail "no functions in $functions"
 [ "$listed" = "$exported" ] || fail "exported: $exported, listed: $listed"
 
