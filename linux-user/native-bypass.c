@@ -475,7 +475,8 @@ static const struct {
 };
 
 /* Whether the guest's open flags, or its struct open_how, only look. */
-static bool opens_to_look(Look look, abi_ulong arg, abi_ulong *flags)
+static bool opens_to_look(Look look, bool absolute, abi_ulong arg,
+                          abi_ulong *flags)
 {
     *flags = arg;
     if (look == LOOK_OPENAT2) {
@@ -489,7 +490,7 @@ static bool opens_to_look(Look look, abi_ulong arg, abi_ulong *flags)
         *flags = tswap64(how->flags);
         resolve = tswap64(how->resolve);
         unlock_user(how, arg, 0);
-        if (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) {
+        if (absolute && (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT))) {
             return false;
         }
     }
@@ -505,7 +506,7 @@ bool native_bypass_syscall(int *num, abi_long *arg1, abi_long *arg2,
     abi_ulong flags;
     size_t i, len;
     char *name;
-    bool ours;
+    bool absolute, ours;
     int fd;
 
     if (likely(!native_bypass_enabled)) {
@@ -527,6 +528,7 @@ bool native_bypass_syscall(int *num, abi_long *arg1, abi_long *arg2,
         return false;
     }
     len = strlen(name);
+    absolute = name[0] == '/';
     ours = is_preload(look_syscalls[i].at ? *arg1 : AT_FDCWD, name);
     unlock_user(name, name_addr, 0);
     if (!ours) {
@@ -536,7 +538,7 @@ bool native_bypass_syscall(int *num, abi_long *arg1, abi_long *arg2,
     switch (look_syscalls[i].look) {
     case LOOK_OPEN:
     case LOOK_OPENAT2:
-        if (!opens_to_look(look_syscalls[i].look, mode, &flags)) {
+        if (!opens_to_look(look_syscalls[i].look, absolute, mode, &flags)) {
             return false;
         }
         *ret = preload_open(flags);

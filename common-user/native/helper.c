@@ -220,8 +220,9 @@ static void native_check_compare(NativeCall c, target_ulong a, target_ulong b,
     native_check(c, b, i + 1, MMU_DATA_LOAD);
 }
 
-target_ulong HELPER(native_memcmp)(CPUArchState *env, target_ulong a,
-                                   target_ulong b, target_ulong n)
+static inline target_ulong native_compare(CPUArchState *env, target_ulong a,
+                                          target_ulong b, target_ulong n,
+                                          bool string, uintptr_t ra)
 {
     NativeCall c;
     void *p, *q;
@@ -231,16 +232,28 @@ target_ulong HELPER(native_memcmp)(CPUArchState *env, target_ulong a,
     if (n == 0) {
         return 0;
     }
-    c = native_begin(env, GETPC(), ARG0_READ | ARG1_READ, a, b);
+    c = native_begin(env, ra, ARG0_READ | ARG1_READ, a, b);
     p = native_ptr(c, a, MMU_DATA_LOAD);
     q = native_ptr(c, b, MMU_DATA_LOAD);
     len = native_len(p, native_len(q, n));
     if (unlikely(native_tags_checked(env))) {
-        native_check_compare(c, a, b, p, q, len, false);
+        native_check_compare(c, a, b, p, q, len, string);
     }
-    ret = memcmp(p, q, len);
+    ret = string ? strncmp(p, q, len) : memcmp(p, q, len);
     native_end();
     return (target_long)ret;
+}
+
+target_ulong HELPER(native_memcmp)(CPUArchState *env, target_ulong a,
+                                   target_ulong b, target_ulong n)
+{
+    return native_compare(env, a, b, n, false, GETPC());
+}
+
+target_ulong HELPER(native_strncmp)(CPUArchState *env, target_ulong a,
+                                    target_ulong b, target_ulong n)
+{
+    return native_compare(env, a, b, n, true, GETPC());
 }
 
 target_ulong HELPER(native_memchr)(CPUArchState *env, target_ulong s,
@@ -366,29 +379,6 @@ target_ulong HELPER(native_strcmp)(CPUArchState *env, target_ulong a,
         native_check_compare(c, a, b, p, q, SIZE_MAX, true);
     }
     ret = strcmp(p, q);
-    native_end();
-    return (target_long)ret;
-}
-
-target_ulong HELPER(native_strncmp)(CPUArchState *env, target_ulong a,
-                                    target_ulong b, target_ulong n)
-{
-    NativeCall c;
-    void *p, *q;
-    size_t len;
-    int ret;
-
-    if (n == 0) {
-        return 0;
-    }
-    c = native_begin(env, GETPC(), ARG0_READ | ARG1_READ, a, b);
-    p = native_ptr(c, a, MMU_DATA_LOAD);
-    q = native_ptr(c, b, MMU_DATA_LOAD);
-    len = native_len(p, native_len(q, n));
-    if (unlikely(native_tags_checked(env))) {
-        native_check_compare(c, a, b, p, q, len, true);
-    }
-    ret = strncmp(p, q, len);
     native_end();
     return (target_long)ret;
 }

@@ -21,15 +21,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-typedef long StringFunction(const char *);
+#include "native-marker-stub.h"
 
-/* The bytes between the two, in native-marker-stub.S */
-void stub_begin(void);
-void stub_end(void);
+typedef long StringFunction(const char *);
 
 static sigjmp_buf env;
 static siginfo_t fault;
-static char *code, *stub_bytes;
+static char *code;
 static size_t page, stub_size;
 static int failures;
 
@@ -62,7 +60,7 @@ static void check(const char *what, long got, long want)
 /* A stub of @name at @p. */
 static void make_stub(char *p, const char *name)
 {
-    memcpy(p, stub_bytes, stub_size);
+    memcpy(p, stub_begin, stub_size);
     memcpy(p + stub_size, name, strlen(name) + 1);
 }
 
@@ -191,8 +189,7 @@ int main(int argc, char **argv)
     struct sigaction sa = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO };
 
     page = getauxval(AT_PAGESZ);
-    stub_bytes = (char *)stub_begin;
-    stub_size = (char *)stub_end - stub_bytes;
+    stub_size = stub_end - stub_begin;
     code = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE | PROT_EXEC,
                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (code == MAP_FAILED) {

@@ -39,6 +39,8 @@
 #define PRELOAD     "/etc/ld.so.preload"
 
 /* As in linux/openat2.h, which older toolchains do not have. */
+#define RESOLVE_BENEATH 0x08
+
 struct how {
     uint64_t flags;
     uint64_t mode;
@@ -226,6 +228,11 @@ static void look_at(int dirfd, const char *name)
             check_fd(fd, "SYS_openat2");
             CHECK_ERRNO(syscall(SYS_openat2, dirfd, name, NULL, sizeof(how)),
                         EFAULT, "SYS_openat2");
+            if (!strchr(name, '/')) {
+                how.resolve = RESOLVE_BENEATH;
+                check_fd(syscall(SYS_openat2, dirfd, name, &how, sizeof(how)),
+                         "SYS_openat2, RESOLVE_BENEATH");
+            }
         }
     }
 #endif

@@ -103,7 +103,7 @@ static void test_checked(int mode, char *p)
     for (int i = 0; i < SIZE; i += 16) {
         char *granule = with_tag(p + i, i != 1024);
 
-        asm volatile("stg %0, [%0]" : : "r" (granule) : "memory");
+        asm("stg %0, [%0]" : : "r" (granule) : "memory");
     }
     if (prctl(PR_SET_TAGGED_ADDR_CTRL, TAGGED_ADDR_ENABLE | mode |
               (0xfffe << 3), 0, 0, 0)) {
