@@ -13,6 +13,7 @@ all:
 	@dev/build
 
 demo:
+	@dev/packages
 	@dev/demo/run
 
 check:
