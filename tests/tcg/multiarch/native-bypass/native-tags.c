@@ -36,6 +36,7 @@
 static sigjmp_buf env;
 static siginfo_t fault;
 static int failures;
+volatile uintptr_t sink;    /* volatile, since nothing else keeps the calls */
 
 static void handler(int sig, siginfo_t *info, void *context)
 {
@@ -97,7 +98,6 @@ static void test_checked(int mode, char *p)
     const int code = mode == MTE_TCF_SYNC ? SEGV_MTESERR : SEGV_MTEAERR;
     char *good = with_tag(p, 1), *bad = good + 1024;
     char other[SIZE];
-    volatile uintptr_t sink __attribute__((unused)); /* keeps the calls */
 
     /* Tag 1, but for the 16 bytes at 1024, which keep tag 0 */
     for (int i = 0; i < SIZE; i += 16) {
