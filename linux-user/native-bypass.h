@@ -16,7 +16,7 @@ struct image_info;
  * native_bypass_option:
  * @arg: the option's argument, or the value of QEMU_NATIVE_BYPASS itself
  *
- * Remember LIB, the last one given.
+ * Remember LIB: the last one given counts.
  */
 void native_bypass_option(const char *arg);
 
