@@ -574,3 +574,22 @@ bool native_bypass_syscall(int *num, abi_long *arg1, abi_long *arg2,
     }
     g_assert_not_reached();
 }
+
+bool native_bypass_host_signal(CPUState *cpu, siginfo_t *info, void *mask,
+                               uintptr_t pc, MMUAccessType *access_type)
+{
+    abi_ulong addr;
+
+    switch (native_bypass_fault(info->si_signo, (uintptr_t)info->si_addr,
+                                access_type, &addr)) {
+    case NATIVE_FAULT_FOUND:
+        info->si_addr = (void *)(uintptr_t)addr;
+        return true;
+    case NATIVE_FAULT_RETRY:
+        sigprocmask(SIG_SETMASK, mask, NULL);
+        cpu_restore_state(cpu, pc);
+        cpu_loop_exit_noexc(cpu);
+    default:
+        return false;
+    }
+}

@@ -54,6 +54,22 @@ void native_bypass_start(struct image_info *info);
  */
 bool native_bypass_syscall(int *num, abi_long *arg1, abi_long *arg2,
                            abi_long *arg3, abi_long *ret);
+
+/**
+ * native_bypass_host_signal:
+ * @cpu: the CPU of this thread
+ * @info: the host's SIGSEGV or SIGBUS, as its handler got it
+ * @mask: the signal mask at the fault
+ * @pc: unwinding address
+ * @access_type: what the host was to do; changed to what is to be reported
+ *
+ * Does not return if the native call is to be made once more.
+ *
+ * Returns: true if the fault is of a native call.  The si_addr of @info is
+ * then the guest address to report.
+ */
+bool native_bypass_host_signal(CPUState *cpu, siginfo_t *info, void *mask,
+                               uintptr_t pc, MMUAccessType *access_type);
 #else
 static inline void native_bypass_init(bool plugins)
 {
@@ -66,6 +82,13 @@ static inline void native_bypass_start(struct image_info *info)
 static inline bool native_bypass_syscall(int *num, abi_long *arg1,
                                          abi_long *arg2, abi_long *arg3,
                                          abi_long *ret)
+{
+    return false;
+}
+
+static inline bool native_bypass_host_signal(CPUState *cpu, siginfo_t *info,
+                                             void *mask, uintptr_t pc,
+                                             MMUAccessType *access_type)
 {
     return false;
 }

@@ -5,8 +5,8 @@
  * memory.  What holds for all of them:
  *
  * - A fault unwinds to the guest's PC of the call, and the call may then be
- *   made again from its beginning: a helper changes nothing that this would
- *   see.  Copies and fills can be repeated, unless they overlap.
+ *   made again from its beginning: nothing is written before all pages have
+ *   been tried.
  * - Host functions that scan without a length stop at the guard page that
  *   native_bypass_init() puts behind a limited guest address space; those
  *   that take a length get one that ends in it.
@@ -15,10 +15,12 @@
  */
 
 #include "qemu/osdep.h"
+#include <wchar.h>
 #include "cpu.h"
 #include "exec/cpu_ldst.h"
 #include "exec/exec-all.h"
 #include "exec/helper-proto-common.h"
+#include "exec/tswap.h"
 #include "user/cpu_loop.h"
 #include "user/guest-host.h"
 #include "user/native-bypass.h"
@@ -49,11 +51,18 @@ static inline void native_check_tags(CPUArchState *env, target_ulong addr,
 }
 #endif
 
-/* What a call does through its first and its second argument. */
+/*
+ * What a call does through its operands.  If through both, then at the same
+ * pace, as a loop over bytes would.
+ */
 enum {
     ARG0_READ = 1 << 0,
     ARG0_WRITE = 1 << 1,
     ARG1_READ = 1 << 2,
+    /* The first operand is read from its last byte, the argument, down. */
+    ARG0_READ_DOWN = 1 << 3,
+    /* The host function may read what such a loop would not come to. */
+    CARELESS = 1 << 4,
 };
 
 /* The call under way, for native_bypass_fault(). */
@@ -61,6 +70,7 @@ static __thread struct {
     uintptr_t ra;               /* 0: none */
     unsigned access;
     target_ulong arg[2];        /* guest addresses, untagged */
+    bool careful;               /* a CARELESS call has faulted */
 } native_call;
 
 typedef struct NativeCall {
@@ -88,10 +98,11 @@ static inline NativeCall native_begin(CPUArchState *env, uintptr_t ra,
     return (NativeCall) { .env = env, .ra = ra };
 }
 
-static inline void native_end(void)
+static inline target_ulong native_end(target_ulong result)
 {
     clear_helper_retaddr();
     native_call.ra = 0;
+    return result;
 }
 
 /* A host pointer for @addr; does not return for one that no guest can map. */
@@ -100,23 +111,31 @@ static inline void *native_ptr(NativeCall c, target_ulong addr,
 {
     addr = native_untagged(addr);
     if (unlikely(addr > GUEST_ADDR_MAX)) {
-        native_end();
+        native_end(0);
         cpu_loop_exit_sigsegv(env_cpu(c.env), addr, access_type, true, c.ra);
     }
     return g2h_untagged(addr);
 }
 
-/*
- * Cut @n at the guard page, of which one byte stays in: a host function that
- * gets so far faults there.  Where no guard page is needed, keep @host + @n
- * from wrapping inside of the host function.
- */
-static inline size_t native_len(const void *host, target_ulong n)
+/* The guest address of what was found in @host, at @addr, or NULL. */
+static inline target_ulong native_found(target_ulong addr, const void *host,
+                                        const void *found)
 {
-    size_t max = SSIZE_MAX;
+    return found ? addr + (found - host) : 0;
+}
+
+/*
+ * Cut @n characters of @size bytes at the guard page, of which one stays in:
+ * a host function that gets so far faults there.  Where no guard page is
+ * needed, keep the end from wrapping inside of the host function.
+ */
+static inline size_t native_limit(const void *host, target_ulong n,
+                                  size_t size)
+{
+    size_t max = SSIZE_MAX / size;
 
     if (reserved_va) {
-        max = guest_base + reserved_va + 2 - (uintptr_t)host;
+        max = (guest_base + reserved_va + 1 - (uintptr_t)host) / size + 1;
     }
     return MIN(n, max);
 }
@@ -130,134 +149,254 @@ static inline void native_check(NativeCall c, target_ulong addr, size_t len,
     }
 }
 
-/* Fault now, if at all: touch a byte of each page of the @n > 0 at @p. */
+static inline size_t native_left_in_page(const void *p)
+{
+    return -((uintptr_t)p | TARGET_PAGE_MASK);
+}
+
+/* Fault now, if at all: touch a byte of each page of the @n bytes at @p. */
 static void native_touch(void *p, size_t n, bool write)
 {
     /* volatile, since to access them is all that this does */
-    volatile uint8_t *byte = p, *last = byte + n - 1;
+    volatile uint8_t *byte = p, *end = byte + n;
 
-    while (byte <= last) {
+    while (byte < end) {
         uint8_t value = *byte;
 
         if (write) {
             *byte = value;
         }
-        byte = (void *)(((uintptr_t)byte | ~TARGET_PAGE_MASK) + 1);
+        byte += native_left_in_page((void *)byte);
     }
 }
 
 /*
- * Copy as if through a buffer.  If source and destination overlap, a fault
- * in the middle would leave a source that cannot be copied again.
+ * Before @copy bytes are copied, and @more written behind them.  A host
+ * function copies from either end: within one page it faults before it has
+ * written anything, but of several each has to be tried first.
  */
-static inline void native_move(void *dst, void *src, size_t n)
+static inline void native_prepare(NativeCall c, target_ulong dst, void *d,
+                                  target_ulong src, void *s, size_t copy,
+                                  size_t more)
 {
-    uintptr_t ahead = (uintptr_t)dst - (uintptr_t)src;
+    native_check(c, src, copy, MMU_DATA_LOAD);
+    native_check(c, dst, copy + more, MMU_DATA_STORE);
 
-    if (unlikely((ahead < n || -ahead < n) && ahead)) {
-        native_touch(src, n, false);
-        native_touch(dst, n, true);
+    if (copy + more > native_left_in_page(d) || copy > native_left_in_page(s)) {
+        native_touch(s, copy, false);
+        native_touch(d, copy, true);
+        if (more) {
+            native_operands(ARG0_WRITE, dst + copy, 0);
+            native_touch(d + copy, more, true);
+        }
     }
-    memmove(dst, src, n);
 }
 
-target_ulong HELPER(native_memmove)(CPUArchState *env, target_ulong dst,
-                                    target_ulong src, target_ulong n)
+/*
+ * The wide functions of the host take aligned strings only, and its order of
+ * characters may not be the guest's.
+ */
+static inline bool native_misaligned(const void *p)
+{
+    return (uintptr_t)p % sizeof(wchar_t);
+}
+
+/* Index of @wc, and if @string, of the NUL if that comes first; else @n */
+static size_t native_wide_index(const wchar_t *s, wchar_t wc, bool string,
+                                size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        wchar_t at = ldl_he_p(s + i);
+
+        if (at == wc || (string && at == 0)) {
+            break;
+        }
+    }
+    return i;
+}
+
+static inline size_t native_wcsnlen(const wchar_t *s, size_t n)
+{
+    return native_misaligned(s) ? native_wide_index(s, 0, true, n)
+                                : wcsnlen(s, n);
+}
+
+static inline size_t native_wcslen(const wchar_t *s)
+{
+    return native_misaligned(s) ? native_wide_index(s, 0, true, SIZE_MAX)
+                                : wcslen(s);
+}
+
+static inline wchar_t *native_wmemchr(wchar_t *s, wchar_t wc, size_t n)
+{
+    size_t i;
+
+    if (!native_misaligned(s)) {
+        return wmemchr(s, wc, n);
+    }
+    i = native_wide_index(s, wc, false, n);
+    return i < n ? s + i : NULL;
+}
+
+static wchar_t *native_wide_chr(wchar_t *s, wchar_t wc, bool last)
+{
+    wchar_t *found = NULL;
+
+    do {
+        s += native_wide_index(s, wc, true, SIZE_MAX);
+        if (ldl_he_p(s) == wc) {
+            found = s;
+        }
+    } while ((last || !found) && ldl_he_p(s++));
+    return found;
+}
+
+static inline wchar_t *native_wcschr(wchar_t *s, wchar_t wc)
+{
+    return native_misaligned(s) ? native_wide_chr(s, wc, false)
+                                : wcschr(s, wc);
+}
+
+static inline wchar_t *native_wcsrchr(wchar_t *s, wchar_t wc)
+{
+    return native_misaligned(s) ? native_wide_chr(s, wc, true)
+                                : wcsrchr(s, wc);
+}
+
+static inline void native_wmemset(wchar_t *s, wchar_t wc, size_t n)
+{
+    if (!native_misaligned(s)) {
+        wmemset(s, wc, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        stl_he_p(s + i, wc);
+    }
+}
+
+/* AAPCS32 and AAPCS64 have an unsigned wchar_t, the other ABIs a signed one */
+#ifdef TARGET_ARM
+typedef uint32_t target_wchar_t;
+#else
+typedef int32_t target_wchar_t;
+#endif
+
+QEMU_BUILD_BUG_ON(sizeof(wchar_t) != sizeof(target_wchar_t));
+
+static int native_wide_order(const wchar_t *p, const wchar_t *q)
+{
+    target_wchar_t a = tswap32(ldl_he_p(p)), b = tswap32(ldl_he_p(q));
+
+    return a < b ? -1 : a > b;
+}
+
+#define HOST_ORDER  (TARGET_BIG_ENDIAN == HOST_BIG_ENDIAN && \
+                     ((target_wchar_t)-1 < 0) == (WCHAR_MIN < 0))
+
+/* Of aligned strings, in the host's order: the sign matters to whom it is. */
+static inline int native_host_compare(const wchar_t *p, const wchar_t *q,
+                                      size_t n, bool string)
+{
+    return string ? wcsncmp(p, q, n) : wmemcmp(p, q, n);
+}
+
+static int native_wide_compare(const wchar_t *p, const wchar_t *q, size_t n,
+                               bool string)
+{
+    size_t block = 64;
+
+    if (native_misaligned(p) || native_misaligned(q)) {
+        while (n > 1 && ldl_he_p(p) == ldl_he_p(q) &&
+               !(string && ldl_he_p(p) == 0)) {
+            p++;
+            q++;
+            n--;
+        }
+        return native_wide_order(p, q);
+    }
+    if (HOST_ORDER) {
+        return native_host_compare(p, q, n, string);
+    }
+
+    /* Find the block of the difference, and halve it. */
+    for (;;) {
+        block = MIN(block, n);
+        if (native_host_compare(p, q, block, string)) {
+            break;
+        }
+        if (block == n || (string && wcsnlen(p, block) < block)) {
+            return 0;
+        }
+        p += block;
+        q += block;
+        n -= block;
+        block = MIN(2 * block, 1024);
+    }
+    while (block > 1) {
+        size_t half = block / 2;
+
+        if (native_host_compare(p, q, half, string)) {
+            block = half;
+        } else {
+            p += half;
+            q += half;
+            block -= half;
+        }
+    }
+    return native_wide_order(p, q);
+}
+
+static inline int native_wmemcmp(const wchar_t *p, const wchar_t *q, size_t n)
+{
+    return native_wide_compare(p, q, n, false);
+}
+
+static inline int native_wcsncmp(const wchar_t *p, const wchar_t *q, size_t n)
+{
+    return native_wide_compare(p, q, n, true);
+}
+
+static inline int native_wcscmp(const wchar_t *p, const wchar_t *q)
+{
+    return native_wide_compare(p, q, SSIZE_MAX / sizeof(*p), true);
+}
+
+/* The functions that come for bytes and for wchar_t */
+#define NATIVE_WIDE 0
+#include "string.c.inc"
+#undef NATIVE_WIDE
+#define NATIVE_WIDE 1
+#include "string.c.inc"
+#undef NATIVE_WIDE
+
+target_ulong HELPER(native_memccpy)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong chr,
+                                    target_ulong n)
 {
     NativeCall c;
-    void *d, *s;
+    void *d, *s, *found;
     size_t len;
-
-    if (n == 0) {
-        return dst;
-    }
-    c = native_begin(env, GETPC(), ARG0_WRITE | ARG1_READ, dst, src);
-    d = native_ptr(c, dst, MMU_DATA_STORE);
-    s = native_ptr(c, src, MMU_DATA_LOAD);
-    len = native_len(d, native_len(s, n));
-    native_check(c, src, len, MMU_DATA_LOAD);
-    native_check(c, dst, len, MMU_DATA_STORE);
-    native_move(d, s, len);
-    native_end();
-    return dst;
-}
-
-/* There are guests that overlap; the host's memcpy() is no faster. */
-target_ulong HELPER(native_memcpy)(CPUArchState *env, target_ulong dst,
-                                   target_ulong src, target_ulong n)
-    __attribute__((alias("helper_native_memmove")));
-
-target_ulong HELPER(native_memset)(CPUArchState *env, target_ulong dst,
-                                   target_ulong val, target_ulong n)
-{
-    NativeCall c;
-    void *d;
-    size_t len;
-
-    if (n == 0) {
-        return dst;
-    }
-    c = native_begin(env, GETPC(), ARG0_WRITE, dst, 0);
-    d = native_ptr(c, dst, MMU_DATA_STORE);
-    len = native_len(d, n);
-    native_check(c, dst, len, MMU_DATA_STORE);
-    memset(d, (uint8_t)val, len);
-    native_end();
-    return dst;
-}
-
-/* Up to where two operands are read: tag checks are too rare to be fast. */
-static void native_check_compare(NativeCall c, target_ulong a, target_ulong b,
-                                 const uint8_t *p, const uint8_t *q,
-                                 size_t len, bool string)
-{
-    size_t i = 0;
-
-    while (i + 1 < len && p[i] == q[i] && !(string && p[i] == 0)) {
-        i++;
-    }
-    native_check(c, a, i + 1, MMU_DATA_LOAD);
-    native_check(c, b, i + 1, MMU_DATA_LOAD);
-}
-
-static inline target_ulong native_compare(CPUArchState *env, target_ulong a,
-                                          target_ulong b, target_ulong n,
-                                          bool string, uintptr_t ra)
-{
-    NativeCall c;
-    void *p, *q;
-    size_t len;
-    int ret;
 
     if (n == 0) {
         return 0;
     }
-    c = native_begin(env, ra, ARG0_READ | ARG1_READ, a, b);
-    p = native_ptr(c, a, MMU_DATA_LOAD);
-    q = native_ptr(c, b, MMU_DATA_LOAD);
-    len = native_len(p, native_len(q, n));
-    if (unlikely(native_tags_checked(env))) {
-        native_check_compare(c, a, b, p, q, len, string);
+    c = native_begin(env, GETPC(), ARG0_WRITE | ARG1_READ, dst, src);
+    d = native_ptr(c, dst, MMU_DATA_STORE);
+    s = native_ptr(c, src, MMU_DATA_LOAD);
+    len = native_limit(d, native_limit(s, n, 1), 1);
+    found = memchr(s, (uint8_t)chr, len);
+    if (found) {
+        len = found - s + 1;
     }
-    ret = string ? strncmp(p, q, len) : memcmp(p, q, len);
-    native_end();
-    return (target_long)ret;
+    native_prepare(c, dst, d, src, s, len, 0);
+    memmove(d, s, len);
+    return native_end(found ? dst + len : 0);
 }
 
-target_ulong HELPER(native_memcmp)(CPUArchState *env, target_ulong a,
-                                   target_ulong b, target_ulong n)
-{
-    return native_compare(env, a, b, n, false, GETPC());
-}
-
-target_ulong HELPER(native_strncmp)(CPUArchState *env, target_ulong a,
-                                    target_ulong b, target_ulong n)
-{
-    return native_compare(env, a, b, n, true, GETPC());
-}
-
-target_ulong HELPER(native_memchr)(CPUArchState *env, target_ulong s,
-                                   target_ulong val, target_ulong n)
+target_ulong HELPER(native_memrchr)(CPUArchState *env, target_ulong s,
+                                    target_ulong chr, target_ulong n)
 {
     NativeCall c;
     void *p, *found;
@@ -268,133 +407,175 @@ target_ulong HELPER(native_memchr)(CPUArchState *env, target_ulong s,
     }
     c = native_begin(env, GETPC(), ARG0_READ, s, 0);
     p = native_ptr(c, s, MMU_DATA_LOAD);
-    len = native_len(p, n);
-    found = memchr(p, (uint8_t)val, len);
-    native_check(c, s, found ? found - p + 1 : len, MMU_DATA_LOAD);
-    native_end();
-    return found ? s + (found - p) : 0;
+    len = native_limit(p, n, 1);
+    native_operands(ARG0_READ_DOWN, s + len - 1, 0);
+    found = memrchr(p, (uint8_t)chr, len);
+    if (unlikely(native_tags_checked(env))) {
+        size_t skipped = found ? found - p : 0;
+
+        native_check(c, s + skipped, len - skipped, MMU_DATA_LOAD);
+    }
+    return native_end(native_found(s, p, found));
 }
 
-target_ulong HELPER(native_strlen)(CPUArchState *env, target_ulong s)
+target_ulong HELPER(native_rawmemchr)(CPUArchState *env, target_ulong s,
+                                      target_ulong chr)
 {
     NativeCall c = native_begin(env, GETPC(), ARG0_READ, s, 0);
-    size_t ret = strlen(native_ptr(c, s, MMU_DATA_LOAD));
+    void *p = native_ptr(c, s, MMU_DATA_LOAD);
+    void *found = memchr(p, (uint8_t)chr, native_limit(p, -1, 1));
 
-    native_check(c, s, ret + 1, MMU_DATA_LOAD);
-    native_end();
-    return ret;
+    native_check(c, s, found - p + 1, MMU_DATA_LOAD);
+    return native_end(native_found(s, p, found));
 }
 
-target_ulong HELPER(native_strnlen)(CPUArchState *env, target_ulong s,
-                                    target_ulong n)
+target_ulong HELPER(native_memmem)(CPUArchState *env, target_ulong hay,
+                                   target_ulong hay_n, target_ulong needle,
+                                   target_ulong needle_n)
 {
     NativeCall c;
-    void *p;
-    size_t len, ret;
-
-    if (n == 0) {
-        return 0;
-    }
-    c = native_begin(env, GETPC(), ARG0_READ, s, 0);
-    p = native_ptr(c, s, MMU_DATA_LOAD);
-    len = native_len(p, n);
-    ret = strnlen(p, len);
-    native_check(c, s, MIN(ret + 1, len), MMU_DATA_LOAD);
-    native_end();
-    return ret;
-}
-
-target_ulong HELPER(native_strcpy)(CPUArchState *env, target_ulong dst,
-                                   target_ulong src)
-{
-    NativeCall c = native_begin(env, GETPC(), ARG0_WRITE | ARG1_READ,
-                                dst, src);
-    void *d = native_ptr(c, dst, MMU_DATA_STORE);
-    void *s = native_ptr(c, src, MMU_DATA_LOAD);
-    size_t len = native_len(d, strlen(s) + 1);
-
-    native_check(c, src, len, MMU_DATA_LOAD);
-    native_check(c, dst, len, MMU_DATA_STORE);
-    native_move(d, s, len);
-    native_end();
-    return dst;
-}
-
-target_ulong HELPER(native_strncpy)(CPUArchState *env, target_ulong dst,
-                                    target_ulong src, target_ulong n)
-{
-    NativeCall c;
-    void *d, *s;
-    size_t len, used;
-
-    if (n == 0) {
-        return dst;
-    }
-    c = native_begin(env, GETPC(), ARG0_WRITE | ARG1_READ, dst, src);
-    d = native_ptr(c, dst, MMU_DATA_STORE);
-    s = native_ptr(c, src, MMU_DATA_LOAD);
-    len = native_len(d, n);
-    used = strnlen(s, native_len(s, len));
-    native_check(c, src, MIN(used + 1, len), MMU_DATA_LOAD);
-    native_check(c, dst, len, MMU_DATA_STORE);
-    native_move(d, s, used);
-    memset(d + used, 0, len - used);
-    native_end();
-    return dst;
-}
-
-target_ulong HELPER(native_strcat)(CPUArchState *env, target_ulong dst,
-                                   target_ulong src)
-{
-    NativeCall c = native_begin(env, GETPC(), ARG0_READ, dst, 0);
-    uint8_t *d = native_ptr(c, dst, MMU_DATA_STORE);
-    uint8_t *s = native_ptr(c, src, MMU_DATA_LOAD);
-    size_t used = strlen((char *)d);
+    void *p, *q, *found;
     size_t len;
 
-    native_check(c, dst, used + 1, MMU_DATA_LOAD);
-    dst += used;
-    d += used;
-    native_operands(ARG0_WRITE | ARG1_READ, dst, src);
-    len = native_len(d, strlen((char *)s) + 1);
-    native_check(c, src, len, MMU_DATA_LOAD);
-    native_check(c, dst, len, MMU_DATA_STORE);
-
-    /* The old terminator stands until all the rest is in place. */
-    native_move(d + 1, s + 1, len - 1);
-    *d = *s;
-    native_end();
-    return dst - used;
-}
-
-target_ulong HELPER(native_strcmp)(CPUArchState *env, target_ulong a,
-                                   target_ulong b)
-{
-    NativeCall c = native_begin(env, GETPC(), ARG0_READ | ARG1_READ, a, b);
-    void *p = native_ptr(c, a, MMU_DATA_LOAD);
-    void *q = native_ptr(c, b, MMU_DATA_LOAD);
-    int ret;
-
-    if (unlikely(native_tags_checked(env))) {
-        native_check_compare(c, a, b, p, q, SIZE_MAX, true);
+    if (needle_n == 0 || needle_n > hay_n) {
+        return needle_n ? 0 : hay;
     }
-    ret = strcmp(p, q);
-    native_end();
-    return (target_long)ret;
+    c = native_begin(env, GETPC(), ARG0_READ, needle, 0);
+    q = native_ptr(c, needle, MMU_DATA_LOAD);
+    needle_n = native_limit(q, needle_n, 1);
+    native_check(c, needle, needle_n, MMU_DATA_LOAD);
+    native_touch(q, needle_n, false);
+
+    native_operands(ARG0_READ, hay, 0);
+    p = native_ptr(c, hay, MMU_DATA_LOAD);
+    len = native_limit(p, hay_n, 1);
+    found = memmem(p, len, q, needle_n);
+    native_check(c, hay, found ? found - p + needle_n : len, MMU_DATA_LOAD);
+    return native_end(native_found(hay, p, found));
 }
 
-target_ulong HELPER(native_strchr)(CPUArchState *env, target_ulong s,
-                                   target_ulong val)
+target_ulong HELPER(native_strlcpy)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    NativeCall c = native_begin(env, GETPC(), ARG0_READ, src, 0);
+    char *d, *s = native_ptr(c, src, MMU_DATA_LOAD);
+    size_t len = strlen(s);
+
+    native_check(c, src, len + 1, MMU_DATA_LOAD);
+    if (n) {
+        size_t copy = MIN(len, n - 1);
+
+        native_operands(ARG0_WRITE | ARG1_READ, dst, src);
+        d = native_ptr(c, dst, MMU_DATA_STORE);
+        copy = native_limit(d, copy, 1);
+        native_prepare(c, dst, d, src, s, copy, 1);
+        memmove(d, s, copy);
+        d[copy] = 0;
+    }
+    return native_end(len);
+}
+
+target_ulong HELPER(native_strlcat)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    NativeCall c = native_begin(env, GETPC(), ARG0_READ, dst, 0);
+    char *d, *s;
+    size_t used = 0, len;
+
+    if (n) {
+        d = native_ptr(c, dst, MMU_DATA_LOAD);
+        used = strnlen(d, native_limit(d, n, 1));
+        native_check(c, dst, MIN(used + 1, n), MMU_DATA_LOAD);
+    }
+    native_operands(ARG0_READ, src, 0);
+    s = native_ptr(c, src, MMU_DATA_LOAD);
+    len = strlen(s);
+    native_check(c, src, len + 1, MMU_DATA_LOAD);
+    if (used < n) {
+        native_append(c, dst + used, d + used, src, s,
+                      MIN(len, n - used - 1), 1);
+    }
+    return native_end(used + len);
+}
+
+target_ulong HELPER(native_strchrnul)(CPUArchState *env, target_ulong s,
+                                      target_ulong chr)
 {
     NativeCall c = native_begin(env, GETPC(), ARG0_READ, s, 0);
     char *p = native_ptr(c, s, MMU_DATA_LOAD);
-    char *found = strchr(p, (uint8_t)val);
+    char *found = strchrnul(p, (uint8_t)chr);
 
-    if (unlikely(native_tags_checked(env))) {
-        native_check(c, s, (found ? found - p : strlen(p)) + 1, MMU_DATA_LOAD);
+    native_check(c, s, found - p + 1, MMU_DATA_LOAD);
+    return native_end(native_found(s, p, found));
+}
+
+/*
+ * Begin a call that reads all of the string @set before it looks at @s, so
+ * that a fault is of one of them alone.
+ */
+static inline NativeCall native_begin_set(CPUArchState *env, uintptr_t ra,
+                                          target_ulong s, target_ulong set,
+                                          char **p, char **q, size_t *q_len)
+{
+    NativeCall c = native_begin(env, ra, ARG0_READ, set, 0);
+
+    *q = native_ptr(c, set, MMU_DATA_LOAD);
+    *q_len = strlen(*q);
+    native_check(c, set, *q_len + 1, MMU_DATA_LOAD);
+    native_operands(ARG0_READ, s, 0);
+    *p = native_ptr(c, s, MMU_DATA_LOAD);
+    return c;
+}
+
+target_ulong HELPER(native_strstr)(CPUArchState *env, target_ulong s,
+                                   target_ulong needle)
+{
+    char *p, *q, *found;
+    size_t len;
+    NativeCall c = native_begin_set(env, GETPC(), s, needle, &p, &q, &len);
+
+    found = strstr(p, q);
+    if (unlikely(native_tags_checked(env)) && len) {
+        native_check(c, s, found ? found - p + len : strlen(p) + 1,
+                     MMU_DATA_LOAD);
     }
-    native_end();
-    return found ? s + (found - p) : 0;
+    return native_end(native_found(s, p, found));
+}
+
+target_ulong HELPER(native_strspn)(CPUArchState *env, target_ulong s,
+                                   target_ulong set)
+{
+    char *p, *q;
+    size_t len;
+    NativeCall c = native_begin_set(env, GETPC(), s, set, &p, &q, &len);
+    size_t ret = strspn(p, q);
+
+    native_check(c, s, len ? ret + 1 : 0, MMU_DATA_LOAD);
+    return native_end(ret);
+}
+
+target_ulong HELPER(native_strcspn)(CPUArchState *env, target_ulong s,
+                                    target_ulong set)
+{
+    char *p, *q;
+    size_t len;
+    NativeCall c = native_begin_set(env, GETPC(), s, set, &p, &q, &len);
+    size_t ret = strcspn(p, q);
+
+    native_check(c, s, ret + 1, MMU_DATA_LOAD);
+    return native_end(ret);
+}
+
+target_ulong HELPER(native_strpbrk)(CPUArchState *env, target_ulong s,
+                                    target_ulong set)
+{
+    char *p, *q;
+    size_t len;
+    NativeCall c = native_begin_set(env, GETPC(), s, set, &p, &q, &len);
+    size_t ret = strcspn(p, q);
+
+    native_check(c, s, ret + 1, MMU_DATA_LOAD);
+    return native_end(p[ret] ? s + ret : 0);
 }
 
 void HELPER(native_bypass_count)(void *count)
@@ -437,8 +618,12 @@ static uint64_t native_first_bad(uint64_t addr, uint64_t last,
     return w.addr > last ? -1 : w.addr - addr;
 }
 
-bool native_bypass_fault(uintptr_t host_addr, bool is_write,
-                         abi_ulong *guest_addr)
+/*
+ * A host function may touch the end of its operands before their beginning,
+ * and bytes below them in the same page.  The page table tells what is bad.
+ */
+static bool native_first_fault(uint64_t fault, MMUAccessType *access_type,
+                               abi_ulong *guest_addr)
 {
     const unsigned access = native_call.access;
     const unsigned long write = PAGE_WRITE | PAGE_WRITE_ORG;
@@ -446,29 +631,76 @@ bool native_bypass_fault(uintptr_t host_addr, bool is_write,
         access & ARG0_READ ? PAGE_READ : access & ARG0_WRITE ? write : 0,
         access & ARG1_READ ? PAGE_READ : 0,
     };
-    uint64_t fault = host_addr - guest_base;
     uint64_t bad = -1;
 
-    if (native_call.ra == 0 || native_call.ra != helper_retaddr) {
+    /* If another thread has mended the page, there is nothing to find. */
+    if (native_first_bad(fault, fault, *access_type == MMU_DATA_STORE
+                                       ? write : PAGE_READ)) {
         return false;
     }
-    mmap_lock();
-    /* If another thread has mended the page, there is nothing to find. */
-    if (native_first_bad(fault, fault, is_write ? write : PAGE_READ) == 0) {
-        fault |= ~TARGET_PAGE_MASK;
-        /* The first once more: it may be bad before the second. */
-        for (int i = 0; i < 3; i++) {
-            target_ulong arg = native_call.arg[i % 2];
-            uint64_t last = bad == -1 ? fault : arg + bad - 1;
-            uint64_t b = prot[i % 2] && bad
-                       ? native_first_bad(arg, last, prot[i % 2]) : -1;
+    fault |= ~TARGET_PAGE_MASK;
 
-            if (b < bad) {
-                bad = b;
-                *guest_addr = arg + b;
-            }
+    /*
+     * What is copied is read before it is written.  The second operand once
+     * more: it may be bad before the first.
+     */
+    for (int i = 0; i < 3; i++) {
+        int k = (i + 1) % 2;
+        target_ulong arg = native_call.arg[k];
+        uint64_t last = bad == -1 ? fault : arg + bad - 1;
+        uint64_t b = prot[k] && bad ? native_first_bad(arg, last, prot[k])
+                                    : -1;
+
+        if (b < bad) {
+            bad = b;
+            *guest_addr = arg + b;
+            *access_type = prot[k] == write ? MMU_DATA_STORE : MMU_DATA_LOAD;
         }
     }
-    mmap_unlock();
     return bad != -1;
+}
+
+/*
+ * Only the fault itself tells where a mapped file ends: the page is right, but
+ * its bytes below the operand are none of it.
+ */
+static void native_first_bus_error(uint64_t fault, abi_ulong *guest_addr)
+{
+    *guest_addr = fault & TARGET_PAGE_MASK;
+    for (int k = native_call.access & ARG1_READ ? 1 : 0; k >= 0; k--) {
+        target_ulong arg = native_call.arg[k];
+
+        if ((arg & TARGET_PAGE_MASK) == *guest_addr) {
+            *guest_addr = arg;
+            break;
+        }
+    }
+}
+
+NativeFault native_bypass_fault(int host_sig, uintptr_t host_addr,
+                                MMUAccessType *access_type,
+                                abi_ulong *guest_addr)
+{
+    uint64_t fault = host_addr - guest_base;
+    bool found = true;
+
+    if (native_call.ra == 0 || native_call.ra != helper_retaddr) {
+        return NATIVE_FAULT_OTHER;
+    }
+    if (native_call.access & CARELESS) {
+        native_call.careful = true;
+        return NATIVE_FAULT_RETRY;
+    }
+    if (native_call.access & ARG0_READ_DOWN) {
+        *guest_addr = MIN(fault | ~TARGET_PAGE_MASK, native_call.arg[0]);
+        return NATIVE_FAULT_FOUND;
+    }
+    if (host_sig == SIGBUS) {
+        native_first_bus_error(fault, guest_addr);
+    } else {
+        mmap_lock();
+        found = native_first_fault(fault, access_type, guest_addr);
+        mmap_unlock();
+    }
+    return found ? NATIVE_FAULT_FOUND : NATIVE_FAULT_OTHER;
 }

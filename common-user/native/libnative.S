@@ -1,16 +1,38 @@
 /*
  * libnative.so: a guest library whose functions are one special instruction
  *
+ * libnative.c calls those of a row NATIVE() by a name of their own, which
+ * nothing can interpose.
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "stub.inc.S"
 
-#define NATIVE_1(name, ...)     native_stub name
-#define NATIVE_2(name, ...)     native_stub name
-#define NATIVE_3(name, ...)     native_stub name
+        .macro native_local name
+        .globl  native_\name
+        .hidden native_\name
+        .type   native_\name, %function
+        .set    native_\name, \name
+        .endm
+
+#define NATIVE(name, ...)               native_stub name; native_local name
+#define NATIVE_ALIAS(name, function)    native_stub name, function
+#define NATIVE_GUEST(...)
+#define NATIVE_CHECKED(...)
 
         .text
 #include "user/native-functions.h.inc"
+
+#ifdef __arm__
+        /*
+         * The unwinder has these itself, and wants no more of the tables than
+         * that they name them.
+         */
+        .globl  __aeabi_unwind_cpp_pr0, __aeabi_unwind_cpp_pr1
+        .hidden __aeabi_unwind_cpp_pr0, __aeabi_unwind_cpp_pr1
+        .set    __aeabi_unwind_cpp_pr0, 0
+        .set    __aeabi_unwind_cpp_pr1, 0
+#endif
 
         .section .note.GNU-stack, "", %progbits

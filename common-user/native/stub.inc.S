@@ -9,6 +9,23 @@
 
 #include "user/native-marker.h"
 
+#ifdef __arm__
+/* Exception Handling ABI for the Arm Architecture: nothing is saved */
+        .macro native_unwind_start
+        .fnstart
+        .endm
+        .macro native_unwind_end
+        .fnend
+        .endm
+#else
+        .macro native_unwind_start
+        .cfi_startproc
+        .endm
+        .macro native_unwind_end
+        .cfi_endproc
+        .endm
+#endif
+
 #if defined(__x86_64__) || defined(__i386__)
 # define NAME_OFFSET NATIVE_X86_NAME_OFFSET
         .macro native_marker
@@ -43,17 +60,22 @@
 # error "no marker for this architecture"
 #endif
 
-        .macro native_stub name
+        /* @function: the name that the translators read, if not @name */
+        .macro native_stub name, function
         .balign 16
         .globl  \name
         .type   \name, %function
 \name:
-        .cfi_startproc
+        native_unwind_start
         native_marker
-        .cfi_endproc
+        native_unwind_end
         .if     . - \name - NAME_OFFSET
         .error  "the name does not stand where the translators look for it"
         .endif
+        .ifb    \function
         .asciz  "\name"
+        .else
+        .asciz  "\function"
+        .endif
         .size   \name, . - \name
         .endm

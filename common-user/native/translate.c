@@ -28,11 +28,11 @@ struct NativeFunction {
     unsigned nargs;
 };
 
-#define NATIVE(NAME, NARGS) \
-    { .name = #NAME, .nargs = NARGS, .info = &helper_info_native_ ## NAME },
-#define NATIVE_1(NAME, ...)     NATIVE(NAME, 1)
-#define NATIVE_2(NAME, ...)     NATIVE(NAME, 2)
-#define NATIVE_3(NAME, ...)     NATIVE(NAME, 3)
+#define NATIVE(NAME, RESULT, COUNT, ...) \
+    { .name = #NAME, .nargs = COUNT, .info = &helper_info_native_ ## NAME },
+#define NATIVE_ALIAS(...)
+#define NATIVE_GUEST(...)
+#define NATIVE_CHECKED(...)
 
 static const NativeFunction native_functions[] = {
 #include "user/native-functions.h.inc"
@@ -107,6 +107,10 @@ void native_bypass_gen_call(DisasContextBase *db, const NativeFunction *fn,
         break;
     case 3:
         tcg_gen_call4(info->func, info, ret, env, arg[0], arg[1], arg[2]);
+        break;
+    case 4:
+        tcg_gen_call5(info->func, info, ret, env, arg[0], arg[1], arg[2],
+                      arg[3]);
         break;
     default:
         g_assert_not_reached();

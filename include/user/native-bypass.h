@@ -7,7 +7,14 @@
 #ifndef USER_NATIVE_BYPASS_H
 #define USER_NATIVE_BYPASS_H
 
+#include "exec/mmu-access-type.h"
 #include "user/abitypes.h"
+
+typedef enum NativeFault {
+    NATIVE_FAULT_OTHER,         /* none of a native call, or none any more */
+    NATIVE_FAULT_FOUND,
+    NATIVE_FAULT_RETRY,
+} NativeFault;
 
 #ifdef CONFIG_NATIVE_BYPASS
 /**
@@ -20,20 +27,23 @@ extern bool native_bypass_enabled;
 
 /**
  * native_bypass_fault:
+ * @host_sig: SIGSEGV or SIGBUS
  * @host_addr: the host address at which the host faulted
- * @is_write: whether it was to write
+ * @access_type: what it was to do there, and where to put what to report
  * @guest_addr: where to put the guest address to report
  *
- * To be called by the host's SIGSEGV handler.  A host function may touch the
+ * To be called by the host's signal handlers.  A host function may touch the
  * end of its operands before their beginning, and bytes below them in the
  * same page.  Find the first byte that a loop over bytes would have faulted
  * at, which is the one to report.
  *
- * Returns: false if the fault is none of a native call, or if the guest's
- * page table has no reason for it; @guest_addr is then not changed.
+ * Returns: NATIVE_FAULT_FOUND with both set; NATIVE_FAULT_RETRY if
+ * such a loop may not have faulted at all: the guest's instruction is then to
+ * be executed once more, which finds out; else NATIVE_FAULT_OTHER.
  */
-bool native_bypass_fault(uintptr_t host_addr, bool is_write,
-                         abi_ulong *guest_addr);
+NativeFault native_bypass_fault(int host_sig, uintptr_t host_addr,
+                                MMUAccessType *access_type,
+                                abi_ulong *guest_addr);
 
 /**
  * native_bypass_exit:
@@ -49,10 +59,12 @@ void native_bypass_exit(void);
  */
 void native_bypass_reset(void);
 #else
-static inline bool native_bypass_fault(uintptr_t host_addr, bool is_write,
-                                       abi_ulong *guest_addr)
+static inline NativeFault native_bypass_fault(int host_sig,
+                                              uintptr_t host_addr,
+                                              MMUAccessType *access_type,
+                                              abi_ulong *guest_addr)
 {
-    return false;
+    return NATIVE_FAULT_OTHER;
 }
 
 static inline void native_bypass_exit(void)

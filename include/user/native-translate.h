@@ -18,7 +18,7 @@
 #endif
 
 /* Most arguments that a function of native-functions.h.inc takes. */
-#define NATIVE_MAX_ARGS     3
+#define NATIVE_MAX_ARGS     4
 
 typedef struct NativeFunction NativeFunction;
 

@@ -1,0 +1,193 @@
+/*
+ * libnative.so: the functions that are composed of others, in guest code
+ *
+ * They need of the guest's C library malloc() and, if there is one, the
+ * __chk_fail() by which it ends a program whose buffer overflows.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Arguments and results as the table names them; see there. */
+typedef void *native_out, *native_cat, *native_ptr, *native_dup;
+typedef const void *native_mem, *native_moved, *native_str;
+typedef char **native_strp;
+typedef size_t native_size, native_room;
+typedef int native_chr, native_int;
+typedef void native_none;
+
+#define ARGS_1(a)           native_ ## a
+#define ARGS_2(a, b)        ARGS_1(a), native_ ## b
+#define ARGS_3(a, b, c)     ARGS_2(a, b), native_ ## c
+#define ARGS_4(a, b, c, d)  ARGS_3(a, b, c), native_ ## d
+
+#define PROTOTYPE(name, result, count, ...) \
+    native_ ## result name(ARGS_ ## count(__VA_ARGS__));
+
+/* The stubs, by the names that libnative.S has for us; what we export */
+#pragma GCC visibility push(hidden)
+#define NATIVE(name, ...)           PROTOTYPE(native_ ## name, __VA_ARGS__)
+#define NATIVE_ALIAS(...)
+#define NATIVE_GUEST(...)
+#define NATIVE_CHECKED(...)
+#include "user/native-functions.h.inc"
+#pragma GCC visibility pop
+
+#undef NATIVE
+#undef NATIVE_GUEST
+#define NATIVE(...)
+#define NATIVE_GUEST(name, ...)     PROTOTYPE(name, __VA_ARGS__)
+#include "user/native-functions.h.inc"
+
+void *malloc(size_t size);
+void __chk_fail(void) __attribute__((weak, noreturn));
+
+/* Not inline: its callers then have no use for the GOT. */
+static __attribute__((noinline, cold, noreturn)) void fail(void)
+{
+    if (__chk_fail) {
+        __chk_fail();
+    }
+    __builtin_trap();
+}
+
+static inline void check(size_t used, size_t room)
+{
+    if (used > room) {
+        fail();
+    }
+}
+
+void bcopy(const void *src, void *dst, size_t n)
+{
+    native_memmove(dst, src, n);
+}
+
+void bzero(void *dst, size_t n)
+{
+    native_memset(dst, 0, n);
+}
+
+void explicit_bzero(void *dst, size_t n)
+{
+    native_memset(dst, 0, n);
+}
+
+void *strdup(const void *s)
+{
+    size_t size = native_strlen(s) + 1;
+    void *copy = malloc(size);
+
+    return copy ? native_memcpy(copy, s, size) : NULL;
+}
+
+void *strndup(const void *s, size_t n)
+{
+    size_t len = native_strnlen(s, n);
+    char *copy = malloc(len + 1);
+
+    if (!copy) {
+        return NULL;
+    }
+    copy[len] = 0;
+    return native_memcpy(copy, s, len);
+}
+
+void *strsep(char **stringp, const void *delim)
+{
+    char *token = *stringp, *end;
+
+    if (!token) {
+        return NULL;
+    }
+    end = native_strpbrk(token, delim);
+    if (end) {
+        *end++ = 0;
+    }
+    *stringp = end;
+    return token;
+}
+
+/*
+ * The fortified functions, which end the program before anything is written.
+ * Those that take n; it may be the second or the third argument's.
+ */
+#undef NATIVE_GUEST
+#undef NATIVE_CHECKED
+#define NATIVE_GUEST(...)
+#define NATIVE_CHECKED(name, result, count, out, type, size, room)          \
+    native_ ## result __ ## name ## _chk(native_ ## out dst,                \
+                                         native_ ## type arg, size_t n,     \
+                                         size_t len)                        \
+    {                                                                       \
+        check(n, len);                                                      \
+        return native_ ## name(dst, arg, n);                                \
+    }
+#include "user/native-functions.h.inc"
+
+void __explicit_bzero_chk(void *dst, size_t n, size_t room)
+{
+    check(n, room);
+    native_memset(dst, 0, n);
+}
+
+/* Those that take none, for bytes and for wchar_t */
+#define CHECKED_STRINGS(str, stp, mem, type)                                \
+    void *__ ## str ## cpy_chk(void *dst, const void *src, size_t room)     \
+    {                                                                       \
+        size_t size = native_ ## str ## len(src) + 1;                       \
+                                                                            \
+        check(size, room);                                                  \
+        return native_ ## mem ## cpy(dst, src, size);                       \
+    }                                                                       \
+                                                                            \
+    void *__ ## stp ## cpy_chk(void *dst, const void *src, size_t room)     \
+    {                                                                       \
+        size_t size = native_ ## str ## len(src) + 1;                       \
+                                                                            \
+        check(size, room);                                                  \
+        return (type *)native_ ## mem ## pcpy(dst, src, size) - 1;          \
+    }                                                                       \
+                                                                            \
+    void *__ ## str ## cat_chk(void *dst, const void *src, size_t room)     \
+    {                                                                       \
+        size_t used = native_ ## str ## nlen(dst, room);                    \
+                                                                            \
+        check(used + 1, room);                                              \
+        check(native_ ## str ## len(src) + 1, room - used);                 \
+        native_ ## str ## cat((type *)dst + used, src);                     \
+        return dst;                                                         \
+    }                                                                       \
+                                                                            \
+    void *__ ## str ## ncat_chk(void *dst, const void *src, size_t n,       \
+                                size_t room)                                \
+    {                                                                       \
+        size_t used = native_ ## str ## nlen(dst, room);                    \
+                                                                            \
+        check(used + 1, room);                                              \
+        check(native_ ## str ## nlen(src, n) + 1, room - used);             \
+        native_ ## str ## ncat((type *)dst + used, src, n);                 \
+        return dst;                                                         \
+    }
+
+CHECKED_STRINGS(str, stp, mem, char)
+CHECKED_STRINGS(wcs, wcp, wmem, wchar_t)
+
+#ifdef __arm__
+#define AEABI(align)                                                        \
+    void __aeabi_memset ## align(void *dst, size_t n, int chr)              \
+    {                                                                       \
+        native_memset(dst, chr, n);                                         \
+    }                                                                       \
+                                                                            \
+    void __aeabi_memclr ## align(void *dst, size_t n)                       \
+    {                                                                       \
+        native_memset(dst, 0, n);                                           \
+    }
+
+AEABI()
+AEABI(4)
+AEABI(8)
+#endif
