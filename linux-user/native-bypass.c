@@ -15,7 +15,9 @@
 #include "qemu/path.h"
 #include "qemu.h"
 #include "user-internals.h"
+#include "signal-common.h"
 #include "fd-trans.h"
+#include "user/cpu_loop.h"
 #include "user/guest-host.h"
 #include "native-bypass.h"
 #include <sys/resource.h>
@@ -578,18 +580,29 @@ bool native_bypass_syscall(int *num, abi_long *arg1, abi_long *arg2,
 bool native_bypass_host_signal(CPUState *cpu, siginfo_t *info, void *mask,
                                uintptr_t pc, MMUAccessType *access_type)
 {
-    abi_ulong addr;
+    uintptr_t host_addr = (uintptr_t)info->si_addr;
+    abi_ulong addr = h2g_nocheck(host_addr);
+    NativeFault fault;
 
-    switch (native_bypass_fault(info->si_signo, (uintptr_t)info->si_addr,
-                                access_type, &addr)) {
-    case NATIVE_FAULT_FOUND:
-        info->si_addr = (void *)(uintptr_t)addr;
-        return true;
-    case NATIVE_FAULT_RETRY:
-        sigprocmask(SIG_SETMASK, mask, NULL);
-        cpu_restore_state(cpu, pc);
-        cpu_loop_exit_noexc(cpu);
-    default:
+    fault = native_bypass_fault(info->si_signo, host_addr, access_type, &addr);
+    if (fault == NATIVE_FAULT_NONE) {
         return false;
     }
+    if (info->si_signo == SIGSEGV && fault == NATIVE_FAULT_GUEST) {
+        info->si_addr = (void *)(uintptr_t)addr;
+        return true;
+    }
+
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    if (fault == NATIVE_FAULT_RETRY) {
+        cpu_restore_state(cpu, pc);
+        cpu_loop_exit_noexc(cpu);
+    }
+    if (info->si_code != BUS_ADRERR) {
+        /* What x86 hosts make of a non-canonical address in %rsp or %rbp */
+        cpu_loop_exit_sigsegv(cpu, addr, *access_type, true, pc);
+    }
+    force_sig_fault(TARGET_SIGBUS, TARGET_BUS_ADRERR, addr);
+    cpu->exception_index = EXCP_INTERRUPT;
+    cpu_loop_exit_restore(cpu, pc);
 }

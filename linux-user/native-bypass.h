@@ -63,9 +63,10 @@ bool native_bypass_syscall(int *num, abi_long *arg1, abi_long *arg2,
  * @pc: unwinding address
  * @access_type: what the host was to do; changed to what is to be reported
  *
- * Does not return if the native call is to be made once more.
+ * Does not return if the native call is to be made once more, nor from a
+ * SIGBUS of one, which then is the guest's.
  *
- * Returns: true if the fault is of a native call.  The si_addr of @info is
+ * Returns: true if a SIGSEGV is of a native call.  The si_addr of @info is
  * then the guest address to report.
  */
 bool native_bypass_host_signal(CPUState *cpu, siginfo_t *info, void *mask,

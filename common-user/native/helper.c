@@ -171,6 +171,22 @@ static void native_touch(void *p, size_t n, bool write)
 }
 
 /*
+ * Many pages are told faster from the page table.  It does not know where a
+ * mapped file ends, though: what overlaps must not find that out too late.
+ */
+static bool native_pages_good(target_ulong dst, const void *d,
+                              target_ulong src, const void *s,
+                              size_t copy, size_t more)
+{
+    uintptr_t ahead = (uintptr_t)d - (uintptr_t)s;
+
+    return copy + more >= 8 * TARGET_PAGE_SIZE &&
+           ahead >= copy && -ahead >= copy + more &&
+           page_check_range(native_untagged(src), copy, PAGE_READ) &&
+           page_check_range(native_untagged(dst), copy + more, PAGE_WRITE);
+}
+
+/*
  * Before @copy bytes are copied, and @more written behind them.  A host
  * function copies from either end: within one page it faults before it has
  * written anything, but of several each has to be tried first.
@@ -182,7 +198,9 @@ static inline void native_prepare(NativeCall c, target_ulong dst, void *d,
     native_check(c, src, copy, MMU_DATA_LOAD);
     native_check(c, dst, copy + more, MMU_DATA_STORE);
 
-    if (copy + more > native_left_in_page(d) || copy > native_left_in_page(s)) {
+    if ((copy + more > native_left_in_page(d) ||
+         copy > native_left_in_page(s)) &&
+        !native_pages_good(dst, d, src, s, copy, more)) {
         native_touch(s, copy, false);
         native_touch(d, copy, true);
         if (more) {
@@ -279,54 +297,67 @@ static inline void native_wmemset(wchar_t *s, wchar_t wc, size_t n)
 /* AAPCS32 and AAPCS64 have an unsigned wchar_t, the other ABIs a signed one */
 #ifdef TARGET_ARM
 typedef uint32_t target_wchar_t;
+# define TARGET_WCHAR_SIGNED    0
 #else
 typedef int32_t target_wchar_t;
+# define TARGET_WCHAR_SIGNED    1
 #endif
 
 QEMU_BUILD_BUG_ON(sizeof(wchar_t) != sizeof(target_wchar_t));
 
-static int native_wide_order(const wchar_t *p, const wchar_t *q)
+typedef enum NativeCompare {
+    WMEMCMP,
+    WCSNCMP,
+    WCSCMP,
+} NativeCompare;
+
+static int native_wide_order(const wchar_t *p, const wchar_t *q,
+                             NativeCompare how)
 {
     target_wchar_t a = tswap32(ldl_he_p(p)), b = tswap32(ldl_he_p(q));
 
+    /* As glibc's generic wcscmp() has it, which matters if unsigned. */
+    if (how == WCSCMP && b == 0) {
+        return a;
+    }
     return a < b ? -1 : a > b;
 }
 
-#define HOST_ORDER  (TARGET_BIG_ENDIAN == HOST_BIG_ENDIAN && \
-                     ((target_wchar_t)-1 < 0) == (WCHAR_MIN < 0))
+#define HOST_ORDER \
+    (!target_needs_bswap() && TARGET_WCHAR_SIGNED == (WCHAR_MIN != 0))
 
 /* Of aligned strings, in the host's order: the sign matters to whom it is. */
 static inline int native_host_compare(const wchar_t *p, const wchar_t *q,
-                                      size_t n, bool string)
+                                      size_t n, NativeCompare how)
 {
-    return string ? wcsncmp(p, q, n) : wmemcmp(p, q, n);
+    return how == WMEMCMP ? wmemcmp(p, q, n) : wcsncmp(p, q, n);
 }
 
 static int native_wide_compare(const wchar_t *p, const wchar_t *q, size_t n,
-                               bool string)
+                               NativeCompare how)
 {
     size_t block = 64;
 
     if (native_misaligned(p) || native_misaligned(q)) {
         while (n > 1 && ldl_he_p(p) == ldl_he_p(q) &&
-               !(string && ldl_he_p(p) == 0)) {
+               !(how != WMEMCMP && ldl_he_p(p) == 0)) {
             p++;
             q++;
             n--;
         }
-        return native_wide_order(p, q);
+        return native_wide_order(p, q, how);
     }
     if (HOST_ORDER) {
-        return native_host_compare(p, q, n, string);
+        return native_host_compare(p, q, n, how);
     }
 
     /* Find the block of the difference, and halve it. */
     for (;;) {
         block = MIN(block, n);
-        if (native_host_compare(p, q, block, string)) {
+        if (native_host_compare(p, q, block, how)) {
             break;
         }
-        if (block == n || (string && wcsnlen(p, block) < block)) {
+        if (block == n || (how != WMEMCMP && wcsnlen(p, block) < block)) {
             return 0;
         }
         p += block;
@@ -337,7 +368,7 @@ static int native_wide_compare(const wchar_t *p, const wchar_t *q, size_t n,
     while (block > 1) {
         size_t half = block / 2;
 
-        if (native_host_compare(p, q, half, string)) {
+        if (native_host_compare(p, q, half, how)) {
             block = half;
         } else {
             p += half;
@@ -345,22 +376,22 @@ static int native_wide_compare(const wchar_t *p, const wchar_t *q, size_t n,
             block -= half;
         }
     }
-    return native_wide_order(p, q);
+    return native_wide_order(p, q, how);
 }
 
 static inline int native_wmemcmp(const wchar_t *p, const wchar_t *q, size_t n)
 {
-    return native_wide_compare(p, q, n, false);
+    return native_wide_compare(p, q, n, WMEMCMP);
 }
 
 static inline int native_wcsncmp(const wchar_t *p, const wchar_t *q, size_t n)
 {
-    return native_wide_compare(p, q, n, true);
+    return native_wide_compare(p, q, n, WCSNCMP);
 }
 
 static inline int native_wcscmp(const wchar_t *p, const wchar_t *q)
 {
-    return native_wide_compare(p, q, SSIZE_MAX / sizeof(*p), true);
+    return native_wide_compare(p, q, SSIZE_MAX / sizeof(*p), WCSCMP);
 }
 
 /* The functions that come for bytes and for wchar_t */
@@ -479,7 +510,7 @@ target_ulong HELPER(native_strlcat)(CPUArchState *env, target_ulong dst,
                                     target_ulong src, target_ulong n)
 {
     NativeCall c = native_begin(env, GETPC(), ARG0_READ, dst, 0);
-    char *d, *s;
+    char *d = NULL, *s;
     size_t used = 0, len;
 
     if (n) {
@@ -493,7 +524,7 @@ target_ulong HELPER(native_strlcat)(CPUArchState *env, target_ulong dst,
     native_check(c, src, len + 1, MMU_DATA_LOAD);
     if (used < n) {
         native_append(c, dst + used, d + used, src, s,
-                      MIN(len, n - used - 1), 1);
+                      MIN(len, n - used - 1), true);
     }
     return native_end(used + len);
 }
@@ -622,7 +653,7 @@ static uint64_t native_first_bad(uint64_t addr, uint64_t last,
  * A host function may touch the end of its operands before their beginning,
  * and bytes below them in the same page.  The page table tells what is bad.
  */
-static bool native_first_fault(uint64_t fault, MMUAccessType *access_type,
+static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
                                abi_ulong *guest_addr)
 {
     const unsigned access = native_call.access;
@@ -636,7 +667,7 @@ static bool native_first_fault(uint64_t fault, MMUAccessType *access_type,
     /* If another thread has mended the page, there is nothing to find. */
     if (native_first_bad(fault, fault, *access_type == MMU_DATA_STORE
                                        ? write : PAGE_READ)) {
-        return false;
+        return;
     }
     fault |= ~TARGET_PAGE_MASK;
 
@@ -657,7 +688,6 @@ static bool native_first_fault(uint64_t fault, MMUAccessType *access_type,
             *access_type = prot[k] == write ? MMU_DATA_STORE : MMU_DATA_LOAD;
         }
     }
-    return bad != -1;
 }
 
 /*
@@ -682,10 +712,9 @@ NativeFault native_bypass_fault(int host_sig, uintptr_t host_addr,
                                 abi_ulong *guest_addr)
 {
     uint64_t fault = host_addr - guest_base;
-    bool found = true;
 
     if (native_call.ra == 0 || native_call.ra != helper_retaddr) {
-        return NATIVE_FAULT_OTHER;
+        return NATIVE_FAULT_NONE;
     }
     if (native_call.access & CARELESS) {
         native_call.careful = true;
@@ -693,14 +722,12 @@ NativeFault native_bypass_fault(int host_sig, uintptr_t host_addr,
     }
     if (native_call.access & ARG0_READ_DOWN) {
         *guest_addr = MIN(fault | ~TARGET_PAGE_MASK, native_call.arg[0]);
-        return NATIVE_FAULT_FOUND;
-    }
-    if (host_sig == SIGBUS) {
+    } else if (host_sig == SIGBUS) {
         native_first_bus_error(fault, guest_addr);
     } else {
         mmap_lock();
-        found = native_first_fault(fault, access_type, guest_addr);
+        native_first_fault(fault, access_type, guest_addr);
         mmap_unlock();
     }
-    return found ? NATIVE_FAULT_FOUND : NATIVE_FAULT_OTHER;
+    return NATIVE_FAULT_GUEST;
 }

@@ -46,23 +46,23 @@ const NativeFunction *native_bypass_lookup(DisasContextBase *db, vaddr addr,
 {
     CPUArchState *env = cpu_env(tcg_ctx->cpu);
     g_autofree char *printable = NULL;
-    char name[NATIVE_NAME_MAX + 1] = "";
+    char name[NATIVE_NAME_MAX + 2] = "";
+    bool ended = false;
 
+    /* The end of the address space may cut off the NUL. */
     *end = addr;
-    for (size_t i = 0; i < sizeof(name) && addr + i <= GUEST_ADDR_MAX; i++) {
+    for (size_t i = 0; i <= NATIVE_NAME_MAX && addr + i <= GUEST_ADDR_MAX &&
+                       !ended; i++) {
         name[i] = translator_ldub(env, db, addr + i);
+        ended = name[i] == 0;
         *end = addr + i + 1;
-        if (name[i] == 0) {
-            break;
-        }
     }
-    for (size_t i = 0; i < ARRAY_SIZE(native_functions); i++) {
-        if (!strncmp(name, native_functions[i].name, sizeof(name))) {
+    for (size_t i = 0; ended && i < ARRAY_SIZE(native_functions); i++) {
+        if (!strcmp(name, native_functions[i].name)) {
             return &native_functions[i];
         }
     }
 
-    name[NATIVE_NAME_MAX] = 0;
     printable = g_strescape(name, NULL);
     qemu_log_mask(LOG_GUEST_ERROR,
                   "native_bypass: no function \"%s\" at 0x%" VADDR_PRIx "\n",

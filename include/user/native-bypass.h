@@ -11,8 +11,8 @@
 #include "user/abitypes.h"
 
 typedef enum NativeFault {
-    NATIVE_FAULT_OTHER,         /* none of a native call, or none any more */
-    NATIVE_FAULT_FOUND,
+    NATIVE_FAULT_NONE,          /* of a native call */
+    NATIVE_FAULT_GUEST,
     NATIVE_FAULT_RETRY,
 } NativeFault;
 
@@ -30,16 +30,17 @@ extern bool native_bypass_enabled;
  * @host_sig: SIGSEGV or SIGBUS
  * @host_addr: the host address at which the host faulted
  * @access_type: what it was to do there, and where to put what to report
- * @guest_addr: where to put the guest address to report
+ * @guest_addr: where to put the guest address to report, if there is a better
+ *              one than @host_addr's
  *
  * To be called by the host's signal handlers.  A host function may touch the
  * end of its operands before their beginning, and bytes below them in the
  * same page.  Find the first byte that a loop over bytes would have faulted
  * at, which is the one to report.
  *
- * Returns: NATIVE_FAULT_FOUND with both set; NATIVE_FAULT_RETRY if
- * such a loop may not have faulted at all: the guest's instruction is then to
- * be executed once more, which finds out; else NATIVE_FAULT_OTHER.
+ * Returns: NATIVE_FAULT_GUEST if the guest is to have the signal;
+ * NATIVE_FAULT_RETRY if such a loop may not have faulted at all: the guest's
+ * instruction is then to be executed once more, which finds out.
  */
 NativeFault native_bypass_fault(int host_sig, uintptr_t host_addr,
                                 MMUAccessType *access_type,
@@ -64,7 +65,7 @@ static inline NativeFault native_bypass_fault(int host_sig,
                                               MMUAccessType *access_type,
                                               abi_ulong *guest_addr)
 {
-    return NATIVE_FAULT_OTHER;
+    return NATIVE_FAULT_NONE;
 }
 
 static inline void native_bypass_exit(void)

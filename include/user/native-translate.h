@@ -36,6 +36,21 @@ typedef struct NativeABI {
 } NativeABI;
 
 /**
+ * native_bypass_needs_block:
+ * @db: the translation
+ * @name: guest address of the stub's name
+ *
+ * A fault of reading the name is one of the block's first instruction.
+ *
+ * Returns: true if the block must end before this stub, to which it then goes.
+ */
+static inline bool native_bypass_needs_block(DisasContextBase *db, vaddr name)
+{
+    return db->num_insns > 1 &&
+           !translator_is_same_page(db, name + NATIVE_NAME_MAX);
+}
+
+/**
  * native_bypass_lookup:
  * @db: the translation
  * @name: guest address of the stub's name
