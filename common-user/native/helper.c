@@ -132,12 +132,10 @@ static inline target_ulong native_found(target_ulong addr, const void *host,
 static inline size_t native_limit(const void *host, target_ulong n,
                                   size_t size)
 {
-    size_t max = SSIZE_MAX / size;
+    uintptr_t last = reserved_va ? guest_base + reserved_va + 1 : UINTPTR_MAX;
+    size_t max = (last - (uintptr_t)host) / size;
 
-    if (reserved_va) {
-        max = (guest_base + reserved_va + 1 - (uintptr_t)host) / size + 1;
-    }
-    return MIN(n, max);
+    return MIN(n, MIN(max, SSIZE_MAX / size - 1) + 1);
 }
 
 /* To be called before anything is written: may raise the guest's signal. */
@@ -154,19 +152,24 @@ static inline size_t native_left_in_page(const void *p)
     return -((uintptr_t)p | TARGET_PAGE_MASK);
 }
 
-/* Fault now, if at all: touch a byte of each page of the @n bytes at @p. */
+/*
+ * Fault now, if at all: touch a byte of each page of the @n bytes at @p.  No
+ * sanitizer is to judge that.
+ */
+__attribute__((no_sanitize("address"), no_sanitize("null")))
 static void native_touch(void *p, size_t n, bool write)
 {
-    /* volatile, since to access them is all that this does */
-    volatile uint8_t *byte = p, *end = byte + n;
+    size_t left;
 
-    while (byte < end) {
+    for (; n; n -= left, p += left) {
+        /* volatile, since to access it is all that this does */
+        volatile uint8_t *byte = p;
         uint8_t value = *byte;
 
         if (write) {
             *byte = value;
         }
-        byte += native_left_in_page((void *)byte);
+        left = MIN(n, native_left_in_page(p));
     }
 }
 
@@ -553,6 +556,8 @@ static inline NativeCall native_begin_set(CPUArchState *env, uintptr_t ra,
     *q = native_ptr(c, set, MMU_DATA_LOAD);
     *q_len = strlen(*q);
     native_check(c, set, *q_len + 1, MMU_DATA_LOAD);
+    /* The compiler may take the length for unused, and leave strlen() out. */
+    native_touch(*q, *q_len + 1, false);
     native_operands(ARG0_READ, s, 0);
     *p = native_ptr(c, s, MMU_DATA_LOAD);
     return c;
@@ -678,7 +683,8 @@ static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
     for (int i = 0; i < 3; i++) {
         int k = (i + 1) % 2;
         target_ulong arg = native_call.arg[k];
-        uint64_t last = bad == -1 ? fault : arg + bad - 1;
+        uint64_t last = bad == -1 ? fault
+                      : arg + bad - 1 < arg ? UINT64_MAX : arg + bad - 1;
         uint64_t b = prot[k] && bad ? native_first_bad(arg, last, prot[k])
                                     : -1;
 

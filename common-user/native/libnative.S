@@ -22,6 +22,12 @@
 #define NATIVE_CHECKED(...)
 
         .text
+#ifdef __arm__
+        /* The unwinder looks for 2 bytes less, also at the first stub. */
+        native_unwind_start
+        nop
+        native_unwind_end
+#endif
 #include "user/native-functions.h.inc"
 
 #ifdef __arm__
