@@ -4,10 +4,10 @@
 # skips what is done already, and leaves its results in build/.
 
 JOBS ?= $(shell nproc)
-export JOBS QEMU_SRC TARGETS FILE REROLL
+export JOBS QEMU_SRC TARGETS FILE REROLL TRIALS SEED FUNCTIONS
 
 .NOTPARALLEL:
-.PHONY: all demo check series series-check refresh clean distclean help
+.PHONY: all demo check sanitize fuzz series series-check refresh clean distclean help
 
 all:
 	@dev/build
@@ -18,6 +18,12 @@ demo:
 
 check:
 	@dev/check
+
+fuzz:
+	@dev/fuzz
+
+sanitize:
+	@dev/sanitize
 
 series:
 	@dev/series
@@ -39,6 +45,8 @@ help:
 	@echo 'make               QEMU with the series: build/qemu-<target>'
 	@echo 'make demo          a real program on eight guests, translated and with the bypass'
 	@echo 'make check         all tests'
+	@echo 'make fuzz          native functions against the guests'"'"' own, at random: TRIALS=1000000 SEED=random'
+	@echo 'make sanitize      the tests of native calls, QEMU built with ASan and UBSan (long)'
 	@echo 'make series        build/series/*.patch, ready for git am and for mail'
 	@echo 'make series-check  make check of the series, and builds every commit (long)'
 	@echo 'make refresh       edits made in build/tree go back to patches/ and the new files'
@@ -46,4 +54,4 @@ help:
 	@echo
 	@echo 'QEMU_SRC=DIR|TARBALL  another QEMU tree      FILE=TEXT  input of make demo'
 	@echo 'TARGETS="arm mips"    only these guests      JOBS=N     parallel jobs'
-	@echo 'REROLL=2              make series says v2'
+	@echo 'REROLL=2              make series says v2    FUNCTIONS="memcpy strlen"  make fuzz tries these'

@@ -1,0 +1,85 @@
+# Native bypass: breakpoints on the stubs, and single steps over them
+#
+# Started with native-gdb by tests/guest-debug/run-test.py.  At each stub that
+# the program lists: gdb stops there and sees the caller; a step executes the
+# call, result and memory included, and arrives at the return address.
+#
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+import gdb
+from test_gdbstub import main, report
+
+# The register of results, by the beginning of gdb's name of the architecture
+RESULT = {
+    "i386:x86-64": "$rax", "i386": "$eax", "arm": "$r0", "aarch64": "$x0",
+    "mips": "$v0",
+}
+
+
+def value(expression):
+    """An address or a size; some targets have signed addresses."""
+    bits = 8 * gdb.lookup_type("unsigned long").sizeof
+    return int(gdb.parse_and_eval(expression)) % (1 << bits)
+
+
+def memory(name):
+    """Without the padding"""
+    size = value("sizeof(%s.op)" % name)
+    address = value("(unsigned long)&%s" % name)
+    return bytes(gdb.selected_inferior().read_memory(address, size))
+
+
+def go_to(location, kind=gdb.BP_BREAKPOINT):
+    b = gdb.Breakpoint(location, type=kind)
+    gdb.execute("continue")
+    stops = b.hit_count
+    b.delete()
+    return stops == 1
+
+
+def check_stub(stub, result, kind):
+    name = gdb.parse_and_eval(stub + ".name").string()
+    address = value("(unsigned long)%s.address" % stub)
+    symbol = gdb.execute("info symbol %d" % address, to_string=True)
+    named = [line.pc for line in gdb.decode_line(name)[1]]
+
+    report("libnative.so" in symbol, name + ": of libnative.so")
+    report(address in named, name + ": a breakpoint by name is one there")
+    report(go_to("prepared"), name + ": the program comes to it")
+    report(go_to("*%d" % address, kind) and value("$pc") == address,
+           name + ": stops at the stub")
+    caller = gdb.newest_frame().older()
+    report(caller is not None and caller.name() == "caller",
+           name + ": its caller is known")
+    return_pc = caller.pc() if caller else None
+
+    gdb.execute("stepi")
+    stepped = value(result)
+    area = memory("area")
+    if result == RESULT["mips"] and value("$pc") == address + 4:
+        # There gdb steps by itself, and the return is a step of its own.
+        gdb.execute("stepi")
+    report(value("$pc") == return_pc, name + ": a step goes to its caller")
+    report(go_to("called"), name + ": goes on")
+    report(stepped == value("returned"), name + ": the result was in place")
+    report(area == memory("after"), name + ": memory was, too")
+
+
+def run_test():
+    arch = gdb.selected_inferior().architecture().name()
+    result = [RESULT[a] for a in RESULT if arch.startswith(a)][0]
+
+    report(go_to("ready"), "the program gets ready")
+    count = value("stub_count")
+    report(count > 0, "there are stubs")
+    try:
+        for i in range(count):
+            check_stub("stubs[%d]" % i, result,
+                       gdb.BP_HARDWARE_BREAKPOINT if i % 2
+                       else gdb.BP_BREAKPOINT)
+    except gdb.error as e:
+        # main() would have gdb exit as if all had gone well.
+        report(False, "stub %d: %s" % (i, e))
+
+
+main(run_test)

@@ -1,0 +1,529 @@
+/*
+ * Native bypass: a call of each function of the table, for the fault tests
+ *
+ * The arguments are made from the types in the table's rows, such that it is
+ * known of each operand which bytes a plain loop would access: all from the
+ * beginning to the end, which is where the terminator stands.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef NATIVE_CALLS_H
+#define NATIVE_CALLS_H
+
+#include "native-table.h"
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+typedef struct Function {
+    const char *name;
+    NativeKind kind;
+    NativeType result;
+    unsigned count;
+    const NativeType *type;
+    NativeFn *call;
+    size_t width;           /* of a character */
+    unsigned pointers;
+    bool limits_room;       /* n is the room for the result, as in strlcpy() */
+    bool bounded;           /* n ends strings and searches */
+    bool down;              /* reads from the end */
+    bool alike;             /* goes on while the operands are the same */
+    bool one_pace;          /* goes through both operands at the same time */
+} Function;
+
+#define FUNCTIONS   (sizeof(native_rows) / sizeof(native_rows[0]) - 1)
+
+static Function functions[FUNCTIONS];
+
+#define FOR_EACH_FUNCTION(f) \
+    for (const Function *f = functions; f < functions + FUNCTIONS; f++)
+
+/* What the handler of a signal sees, by guest; i386 has it on the stack. */
+#if defined(__x86_64__)
+static const uint8_t arg_regs[] = { REG_RDI, REG_RSI, REG_RDX, REG_RCX };
+# define CONTEXT_PC(mc)         ((mc)->gregs[REG_RIP])
+# define CONTEXT_ARG(mc, n)     ((mc)->gregs[arg_regs[n]])
+# define CONTEXT_RETURN(mc)     (*(uintptr_t *)(mc)->gregs[REG_RSP])
+#elif defined(__i386__)
+# define CONTEXT_PC(mc)         ((mc)->gregs[REG_EIP])
+# define CONTEXT_ARG(mc, n)     (((uintptr_t *)(mc)->gregs[REG_ESP])[1 + (n)])
+# define CONTEXT_RETURN(mc)     (*(uintptr_t *)(mc)->gregs[REG_ESP])
+#elif defined(__aarch64__)
+# define CONTEXT_PC(mc)         ((mc)->pc)
+# define CONTEXT_ARG(mc, n)     ((mc)->regs[n])
+# define CONTEXT_RETURN(mc)     ((mc)->regs[30])
+#elif defined(__arm__)
+# define CONTEXT_PC(mc)         ((mc)->arm_pc)
+# define CONTEXT_ARG(mc, n)     ((&(mc)->arm_r0)[n])
+# define CONTEXT_RETURN(mc)     ((mc)->arm_lr)
+#elif defined(__mips__)
+# define CONTEXT_PC(mc)         ((mc)->pc)
+# define CONTEXT_ARG(mc, n)     ((mc)->gregs[4 + (n)])
+# define CONTEXT_RETURN(mc)     ((mc)->gregs[31])
+#endif
+
+typedef struct Operand {
+    char *start;
+    NativeType type;
+    /* In characters, from the start: */
+    size_t size;
+    size_t written;         /* from here on; the size if nothing is */
+    size_t nul;             /* SIZE_MAX if there is none */
+} Operand;
+
+typedef struct Call Call;
+struct Call {
+    const Function *f;
+    uintptr_t arg[4];
+    Operand op[2];
+    char *cell;             /* for an argument of the type strp */
+
+    /* The outcome: */
+    uintptr_t result;       /* comparable: of an int the sign */
+    bool returned;
+    int faults;
+    siginfo_t info;         /* of the last one, as the rest */
+    uintptr_t pc, return_address, seen_arg[4];
+
+    bool mend;              /* the handler is to mend the page and return */
+    void (*in_handler)(Call *c);
+    sigjmp_buf env;
+};
+
+/* Something is wrong with a call if the handler comes that often. */
+#define MAX_FAULTS  50
+
+/*
+ * Where the operands are: arenas of a few pages with an inaccessible one at
+ * either end.  They are of a file, whence a page that was unmapped comes back
+ * with what it held.
+ */
+#define ARENAS      4
+#define MAX_PAGES   12
+
+static size_t page;
+static size_t pages = 6;            /* of each arena that are used */
+static char *arena[ARENAS];
+static char *image[ARENAS];         /* what the arenas held before a call */
+static char *expected[ARENAS];      /* and are to hold after it */
+static int arena_fd, empty_fd;
+
+/* What is being tried, for messages */
+static struct {
+    const char *test;
+    long shape, page, kind;
+} now;
+static int failures;
+
+#ifndef MAX_FAILURES
+# define MAX_FAILURES   20
+#endif
+
+static Call *current;
+
+#define FAIL(c, ...) \
+    do { \
+        printf("%s: %s, operands %p %p, n 0x%lx, shape %ld, page %ld, " \
+               "kind %ld: ", now.test, (c)->f->name, (c)->op[0].start, \
+               (c)->op[1].start, (long)(c)->op[0].size, now.shape, now.page, \
+               now.kind); \
+        printf(__VA_ARGS__); \
+        printf("\n"); \
+        if (++failures == MAX_FAILURES) { \
+            exit(EXIT_FAILURE); \
+        } \
+    } while (0)
+
+static inline bool is_pointer(NativeType type)
+{
+    return type >= TYPE_out && type <= TYPE_strp;
+}
+
+static inline void init_functions(void)
+{
+    for (size_t i = 0; i < FUNCTIONS; i++) {
+        const NativeRow *row = native_types(&native_rows[i]);
+        bool writes = row->args[0] == TYPE_out || row->args[0] == TYPE_cat;
+        Function *f = &functions[i];
+
+        f->name = native_rows[i].name;
+        f->kind = native_rows[i].kind;
+        f->result = row->result;
+        f->count = row->nargs;
+        f->type = row->args;
+        f->call = native_function(f->name);
+        if (!f->call) {
+            printf("%s: not replaced\n", f->name);
+            exit(EXIT_FAILURE);
+        }
+
+        f->width = native_char_size(&native_rows[i]);
+        for (unsigned j = 0; j < f->count; j++) {
+            f->pointers += is_pointer(f->type[j]);
+        }
+        f->limits_room = f->result == TYPE_size && writes;
+        f->bounded = native_has(row, TYPE_size) && !f->limits_room;
+        f->one_pace = f->pointers == 2 && f->kind != KIND_GUEST &&
+                      (f->result == TYPE_int ||
+                       (f->result == TYPE_ptr && writes));
+
+        /*
+         * What the types do not tell: that this one goes on while characters
+         * are in the set, unlike strcspn(), ...
+         */
+        f->alike = f->result == TYPE_int || !strcmp(f->name, "strspn");
+        /* ... and that this one looks for the last one, unlike memchr(). */
+        f->down = !strcmp(f->name, "memrchr");
+    }
+}
+
+/* Of the table's functions with two lengths, the second operand's is free. */
+static inline bool is_needle(const Function *f, unsigned k)
+{
+    return k == 1 && f->count == 4 && f->type[3] == TYPE_size &&
+           f->type[1] == TYPE_size;
+}
+
+/*
+ * A call with @n characters in each operand, to be tried is the operand
+ * @tested.  If @open, there is no terminator where n makes it unnecessary;
+ * if @huge, n is the largest number that there is.
+ */
+static inline void prepare(Call *c, const Function *f, char *const where[2],
+                           size_t n, unsigned tested, bool open, bool huge)
+{
+    unsigned k = 0;
+
+    memset(c, 0, sizeof(*c));
+    c->f = f;
+    open = open && f->bounded;
+    for (unsigned i = 0; i < f->count; i++) {
+        Operand *o = &c->op[k];
+
+        if (!is_pointer(f->type[i])) {
+            continue;
+        }
+        o->start = where[k];
+        o->type = f->type[i];
+        o->size = is_needle(f, k) && tested != k ? 1 : n;
+        o->written = o->type == TYPE_out ? 0 : o->size;
+        o->nul = open ? SIZE_MAX : f->down ? 0 : o->size - 1;
+        if (o->type == TYPE_out) {
+            o->nul = SIZE_MAX;
+        } else if (o->type == TYPE_cat) {
+            o->nul = o->written = n / 2;
+            o->size = o->written + n + open;
+        }
+        c->arg[i] = (uintptr_t)(o->type == TYPE_strp ? (char *)&c->cell
+                                                  : o->start);
+        k++;
+    }
+
+    k = 0;
+    for (unsigned i = 0; i < f->count; i++) {
+        k += is_pointer(f->type[i]);
+        if (f->type[i] == TYPE_room) {
+            c->arg[i] = huge ? SIZE_MAX : c->op[0].size;
+        } else if (f->type[i] == TYPE_size) {
+            unsigned of = f->limits_room ? 0 : k - 1;
+
+            c->arg[i] = huge && !(is_needle(f, of) && tested != of)
+                      ? SIZE_MAX : c->op[of].size;
+        }
+    }
+}
+
+/* Characters at any address */
+typedef struct {
+    wchar_t at;
+} __attribute__((packed)) Wide;
+
+static inline void put_char(const Call *c, char *p, int value)
+{
+    if (c->f->width == 1) {
+        *p = value;
+    } else {
+        ((Wide *)p)->at = value;
+    }
+}
+
+/* Put the contents into the operands, as far as there is memory. */
+static inline void fill_operand(const Call *c, unsigned k, const char *limit)
+{
+    const Operand *o = &c->op[k];
+    size_t n = o->size;
+
+    if (o->type == TYPE_out || o->type == TYPE_cat) {
+        n = o->nul + 1;
+    }
+
+    for (size_t i = 0; i < n; i++) {
+        char *p = o->start + i * c->f->width;
+
+        if (limit - p < (ptrdiff_t)c->f->width) {
+            break;
+        }
+        put_char(c, p, i == o->nul ? 0
+                       : (k && !c->f->alike ? 128 : 1) + i % 127);
+    }
+}
+
+/* Fill the operands of @c, and the rest of the two arenas. */
+static inline void fill(const Call *c, unsigned first)
+{
+    for (unsigned i = first; i < first + 2; i++) {
+        memset(arena[i], 0xee, pages * page);
+    }
+    for (unsigned i = first; i < first + 2; i++) {
+        for (unsigned k = 0; k < c->f->pointers; k++) {
+            if ((size_t)(c->op[k].start - arena[i]) < pages * page) {
+                fill_operand(c, k, arena[i] + pages * page);
+            }
+        }
+    }
+}
+
+/* The operands of a call are in two arenas, from @first on. */
+static inline void copy_arenas(char *const to[], char *const from[],
+                               unsigned first)
+{
+    for (unsigned i = first; i < first + 2; i++) {
+        memcpy(to[i], from[i], pages * page);
+    }
+}
+
+static inline bool same_arenas(char *const a[], char *const b[],
+                               unsigned first)
+{
+    for (unsigned i = first; i < first + 2; i++) {
+        if (memcmp(a[i], b[i], pages * page)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What can be wrong with a page */
+typedef enum { NO_ACCESS, READ_ONLY, UNMAPPED, BEYOND_END, BAD_KINDS } Bad;
+
+static const struct {
+    int sig, code;
+} bad_signal[BAD_KINDS] = {
+    [NO_ACCESS] = { SIGSEGV, SEGV_ACCERR },
+    [READ_ONLY] = { SIGSEGV, SEGV_ACCERR },
+    [UNMAPPED] = { SIGSEGV, SEGV_MAPERR },
+    [BEYOND_END] = { SIGBUS, BUS_ADRERR },
+};
+
+static inline void spoil(char *p, Bad bad)
+{
+    switch (bad) {
+    case NO_ACCESS:
+        mprotect(p, page, PROT_NONE);
+        break;
+    case READ_ONLY:
+        mprotect(p, page, PROT_READ);
+        break;
+    case UNMAPPED:
+        munmap(p, page);
+        break;
+    case BEYOND_END:
+        if (mmap(p, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                 empty_fd, 0) != p) {
+            abort();
+        }
+        break;
+    default:
+        abort();
+    }
+}
+
+/* Make the page good that @addr is in; false if it is none of an arena. */
+static inline bool mend(const void *addr)
+{
+    char *p = (char *)((uintptr_t)addr & -page);
+
+    for (unsigned i = 0; i < ARENAS; i++) {
+        size_t offset = p - arena[i];
+
+        if (offset < pages * page) {
+            return mmap(p, page, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_FIXED, arena_fd,
+                        i * MAX_PAGES * page + offset) == p;
+        }
+    }
+    return false;
+}
+
+/*
+ * The first byte of operand @k that cannot be accessed if the page @p is
+ * @bad; NULL if all can.
+ */
+static inline char *first_bad(const Call *c, unsigned k, char *p, Bad bad)
+{
+    const Operand *o = &c->op[k];
+    char *end = o->start + o->size * c->f->width;
+    char *from = o->start;
+
+    if (bad == READ_ONLY) {
+        from += o->written * c->f->width;
+    }
+    if (p >= end || p + page <= from || from == end) {
+        return NULL;
+    }
+    if (c->f->down) {
+        return (end < p + page ? end : p + page) - 1;
+    }
+    return from > p ? from : p;
+}
+
+/* Give the arenas @count pages. */
+static inline void use_pages(size_t count)
+{
+    pages = count;
+    for (unsigned i = 0; i < ARENAS; i++) {
+        mprotect(arena[i], MAX_PAGES * page, PROT_NONE);
+        for (size_t j = 0; j < count; j++) {
+            mend(arena[i] + j * page);
+        }
+    }
+}
+
+static void handler(int sig, siginfo_t *info, void *context)
+{
+    mcontext_t *mc = &((ucontext_t *)context)->uc_mcontext;
+    Call *c = current;
+
+    if (!c) {
+        /* The test's own access */
+        signal(sig, SIG_DFL);
+        return;
+    }
+    c->faults++;
+    c->info = *info;
+    c->pc = CONTEXT_PC(mc);
+    if (c->f && c->f->kind <= KIND_ALIAS) {
+        c->return_address = CONTEXT_RETURN(mc);
+        for (unsigned i = 0; i < c->f->count; i++) {
+            c->seen_arg[i] = CONTEXT_ARG(mc, i);
+        }
+    }
+    if (c->in_handler) {
+        c->in_handler(c);
+    }
+    if (!c->mend || c->faults > MAX_FAULTS || !mend(info->si_addr)) {
+        siglongjmp(c->env, 1);
+    }
+}
+
+static void __attribute__((noinline)) call_native(Call *c)
+{
+    c->result = c->f->call(c->arg[0], c->arg[1], c->arg[2], c->arg[3]);
+}
+
+/* Make the call, and tell whether it has returned. */
+static inline bool run(Call *c)
+{
+    Call *outer = current;
+
+    current = c;
+    c->faults = 0;
+    c->returned = false;
+    c->cell = c->op[0].start;
+    if (sigsetjmp(c->env, 1) == 0) {
+        call_native(c);
+        c->returned = true;
+    }
+    current = outer;
+    if (!c->returned) {
+        return false;
+    }
+
+    switch (c->f->result) {
+    case TYPE_int:
+        c->result = ((int)c->result > 0) - ((int)c->result < 0);
+        break;
+    case TYPE_dup:
+        if (c->result) {
+            void *copy = (void *)c->result;
+
+            c->result = !memcmp(copy, c->op[0].start, c->op[0].size);
+            free(copy);
+        }
+        break;
+    case TYPE_none:
+        c->result = 0;
+        break;
+    default:
+        break;
+    }
+    return true;
+}
+
+/*
+ * Make the call with nothing wrong, so that "image" and "expected" are known,
+ * and take back what it did.
+ */
+static inline bool run_clean(Call *c, unsigned first)
+{
+    bool ok;
+
+    copy_arenas(image, arena, first);
+    ok = run(c) && c->faults == 0;
+    if (!ok) {
+        FAIL(c, "a fault at %p with nothing wrong", c->info.si_addr);
+    }
+    copy_arenas(expected, arena, first);
+    copy_arenas(arena, image, first);
+    return ok;
+}
+
+static inline void init_calls(int flags)
+{
+    struct sigaction sa = {
+        .sa_sigaction = handler, .sa_flags = SA_SIGINFO | flags
+    };
+
+    page = getauxval(AT_PAGESZ);
+    init_functions();
+    sigaction(SIGSEGV, &sa, NULL);
+    sigaction(SIGBUS, &sa, NULL);
+
+    arena_fd = memfd_create("arenas", 0);
+    empty_fd = memfd_create("empty", 0);
+    if (empty_fd < 0 || ftruncate(arena_fd, ARENAS * MAX_PAGES * page)) {
+        perror("memfd_create");
+        exit(EXIT_FAILURE);
+    }
+    for (unsigned i = 0; i < ARENAS; i++) {
+        image[i] = malloc(MAX_PAGES * page);
+        expected[i] = malloc(MAX_PAGES * page);
+        arena[i] = mmap(NULL, (MAX_PAGES + 2) * page, PROT_NONE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (arena[i] == MAP_FAILED) {
+            perror("mmap");
+            exit(EXIT_FAILURE);
+        }
+        arena[i] += page;
+    }
+    use_pages(pages);
+
+    /* What all else is judged by */
+    for (unsigned i = 0; i < 2 * pages; i++) {
+        char *p = arena[i / pages] + i % pages * page + i;
+
+        copy_arenas(image, arena, 0);
+        ++*p;
+        if (same_arenas(image, arena, 0)) {
+            printf("memcmp: does not see a difference\n");
+            exit(EXIT_FAILURE);
+        }
+    }
+    alarm(300);
+}
+
+#endif /* NATIVE_CALLS_H */

@@ -1,0 +1,74 @@
+/*
+ * Native bypass: a program's own definitions of functions of the table
+ *
+ * They are what the program calls, and what a library calls; libnative.so's,
+ * which is loaded, come after them.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "native-own.h"
+
+/* The addresses of the results tell the functions apart. */
+#define OWN_DEFINE(name) \
+    static const char own_ ## name[] = #name; \
+    const char *name(void) \
+    { \
+        return own_ ## name; \
+    } \
+    static const char *call_ ## name(void) \
+    { \
+        return name(); \
+    }
+OWN_NAMES(OWN_DEFINE)
+
+#define OWN_ENTRY(name)     { own_ ## name, call_ ## name },
+
+static const OwnCall program_calls[] = {
+    OWN_NAMES(OWN_ENTRY)
+    {}
+};
+
+static int failures;
+
+static void check(const char *who, const char *name, OwnFn *call)
+{
+    if (!call || call() != name) {
+        printf("%s: %s calls another one\n", name, who);
+        failures++;
+    }
+}
+
+static bool is_native(void *address)
+{
+    Dl_info info;
+
+    return address && dladdr(address, &info) &&
+           __builtin_strstr(info.dli_fname, "/libnative.so");
+}
+
+int main(void)
+{
+    const OwnCall *library_calls = own_library_calls();
+
+    for (int i = 0; program_calls[i].name; i++) {
+        const char *name = program_calls[i].name;
+
+        check("the program", name, program_calls[i].call);
+        check("the library", name, library_calls[i].call);
+        check("who asks dlsym()", name, (OwnFn *)dlsym(RTLD_DEFAULT, name));
+        if (!is_native(dlsym(RTLD_NEXT, name))) {
+            printf("%s: libnative.so's does not come next\n", name);
+            failures++;
+        }
+    }
+    if (!is_native(dlsym(RTLD_DEFAULT, "strlen"))) {
+        printf("strlen: not replaced\n");
+        failures++;
+    }
+    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,243 @@
+/*
+ * Native bypass: the table's rows, and calls made of their types alone
+ *
+ * For tests that do the same with every function, by whatever name.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef NATIVE_TABLE_H
+#define NATIVE_TABLE_H
+
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+typedef enum NativeKind {
+    KIND_NATIVE,
+    KIND_ALIAS,
+    KIND_GUEST,
+    KIND_CHECKED,
+} NativeKind;
+
+typedef enum NativeType {
+    TYPE_unused,
+    TYPE_out,
+    TYPE_cat,
+    TYPE_mem,
+    TYPE_moved,
+    TYPE_str,
+    TYPE_strp,
+    TYPE_chr,
+    TYPE_size,
+    TYPE_room,
+    TYPE_ptr,
+    TYPE_dup,
+    TYPE_int,
+    TYPE_none,
+} NativeType;
+
+#define NATIVE_ROW_ARGS 4
+
+typedef struct NativeRow {
+    const char *name;
+    NativeKind kind;
+    const char *function;       /* of KIND_ALIAS */
+    NativeType result;
+    int nargs;
+    NativeType args[NATIVE_ROW_ARGS];
+} NativeRow;
+
+#define NATIVE_ROW_1(a)             { TYPE_ ## a }
+#define NATIVE_ROW_2(a, b)          { TYPE_ ## a, TYPE_ ## b }
+#define NATIVE_ROW_3(a, b, c)       { TYPE_ ## a, TYPE_ ## b, TYPE_ ## c }
+#define NATIVE_ROW_4(a, b, c, d) \
+    { TYPE_ ## a, TYPE_ ## b, TYPE_ ## c, TYPE_ ## d }
+#define NATIVE_ROW(name, kind, result, count, ...) \
+    { name, kind, NULL, TYPE_ ## result, count, \
+      NATIVE_ROW_ ## count(__VA_ARGS__) },
+
+#define NATIVE(name, ...) \
+    NATIVE_ROW(#name, KIND_NATIVE, __VA_ARGS__)
+#define NATIVE_ALIAS(name, function) \
+    { #name, KIND_ALIAS, #function },
+#define NATIVE_GUEST(name, ...) \
+    NATIVE_ROW(#name, KIND_GUEST, __VA_ARGS__)
+#define NATIVE_CHECKED(name, ...) \
+    NATIVE_ROW("__" #name "_chk", KIND_CHECKED, __VA_ARGS__)
+
+/* Ended by a row without a name */
+static const NativeRow native_rows[] = {
+#include "user/native-functions.h.inc"
+    {}
+};
+
+#undef NATIVE
+#undef NATIVE_ALIAS
+#undef NATIVE_GUEST
+#undef NATIVE_CHECKED
+
+/* All arguments and results are passed as integers are, and more do no harm. */
+typedef uintptr_t NativeFn(uintptr_t, uintptr_t, uintptr_t, uintptr_t);
+
+/* The row that has the types of @row, which may be an alias */
+static inline const NativeRow *native_types(const NativeRow *row)
+{
+    const NativeRow *r = native_rows;
+
+    if (row->kind != KIND_ALIAS) {
+        return row;
+    }
+    while (strcmp(r->name, row->function)) {
+        r++;
+    }
+    return r;
+}
+
+static inline bool native_has(const NativeRow *row, NativeType type)
+{
+    for (int i = 0; i < row->nargs; i++) {
+        if (row->args[i] == type) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Bytes of a character */
+static inline size_t native_char_size(const NativeRow *row)
+{
+    return row->name[strspn(row->name, "_")] == 'w' ? sizeof(wchar_t) : 1;
+}
+
+/* The function that calls of the program reach, if it is libnative.so's */
+static inline NativeFn *native_function(const char *name)
+{
+    NativeFn *fn = (NativeFn *)dlsym(RTLD_DEFAULT, name);
+    Dl_info info;
+
+    if (fn && dladdr(fn, &info) && strstr(info.dli_fname, "/libnative.so")) {
+        return fn;
+    }
+    return NULL;
+}
+
+/* The function of the guest's own C library, or NULL */
+static inline NativeFn *native_libc_function(const char *name)
+{
+    static void *libc;
+
+    if (!libc) {
+        libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+    }
+    return libc ? (NativeFn *)dlsym(libc, name) : NULL;
+}
+
+/* Two operands, and what the other arguments are made of */
+#define NATIVE_AREA     256
+
+typedef struct NativeArea {
+    union {
+        char c[NATIVE_AREA];
+        wchar_t w[NATIVE_AREA / sizeof(wchar_t)];
+    } op[2];
+    uintptr_t stringp;
+} NativeArea;
+
+typedef struct NativeCase {
+    size_t len[2];              /* of the operands' strings */
+    size_t n, room;
+    int chr;
+    long shift;                 /* if not 0, operand 1 is so far behind 0 */
+    bool no_operand_1;          /* NULL instead */
+} NativeCase;
+
+/* Letters that repeat, a NUL and other letters; all in characters of @size */
+static inline void native_fill(NativeArea *area, const NativeCase *c,
+                               size_t size)
+{
+    memset(area, 0, sizeof(*area));
+    for (int k = 0; k < 2; k++) {
+        for (size_t i = 0; i < NATIVE_AREA / size; i++) {
+            int letter = i < c->len[k] ? 'a' + i % 7 : 'A' + (i + k) % 26;
+
+            letter = i == c->len[k] ? 0 : letter;
+            if (size == 1) {
+                area->op[k].c[i] = letter;
+            } else {
+                area->op[k].w[i] = letter;
+            }
+        }
+    }
+}
+
+/*
+ * The arguments of the call @c of @row: pointers to the two operands in turn,
+ * and the others as @c has them
+ */
+static inline void native_args(const NativeRow *row, NativeArea *area,
+                               const NativeCase *c,
+                               uintptr_t args[NATIVE_ROW_ARGS])
+{
+    size_t size = native_char_size(row);
+    int k = 0;
+
+    for (int i = 0; i < NATIVE_ROW_ARGS; i++) {
+        switch (row->args[i]) {
+        case TYPE_out:
+        case TYPE_cat:
+        case TYPE_mem:
+        case TYPE_moved:
+        case TYPE_str:
+            args[i] = (uintptr_t)&area->op[c->shift ? 0 : k];
+            if (k == (c->shift > 0)) {
+                args[i] += labs(c->shift) * size;
+            }
+            if (k && c->no_operand_1) {
+                args[i] = 0;
+            }
+            k = 1;
+            break;
+        case TYPE_strp:
+            area->stringp = (uintptr_t)&area->op[k];
+            args[i] = (uintptr_t)&area->stringp;
+            k = 1;
+            break;
+        case TYPE_chr:
+            args[i] = (intptr_t)c->chr;
+            break;
+        case TYPE_size:
+            args[i] = c->n;
+            break;
+        case TYPE_room:
+            args[i] = c->room;
+            break;
+        default:
+            args[i] = 0;
+            break;
+        }
+    }
+}
+
+/* Make a call; the result is the same whoever made it. */
+static inline uintptr_t native_call(const NativeRow *row, NativeFn *fn,
+                                    const uintptr_t args[NATIVE_ROW_ARGS])
+{
+    uintptr_t result = fn(args[0], args[1], args[2], args[3]);
+
+    switch (row->result) {
+    case TYPE_none:
+        return 0;
+    case TYPE_int:
+        return ((int)result > 0) - ((int)result < 0);
+    default:
+        return result;
+    }
+}
+
+#endif
