@@ -228,6 +228,7 @@ static size_t native_wide_index(const wchar_t *s, wchar_t wc, bool string,
 {
     size_t i;
 
+    native_touch((void *)s, 1, false);
     for (i = 0; i < n; i++) {
         wchar_t at = ldl_he_p(s + i);
 
@@ -292,6 +293,7 @@ static inline void native_wmemset(wchar_t *s, wchar_t wc, size_t n)
         wmemset(s, wc, n);
         return;
     }
+    native_touch(s, 1, true);
     for (size_t i = 0; i < n; i++) {
         stl_he_p(s + i, wc);
     }
@@ -443,6 +445,7 @@ target_ulong HELPER(native_memrchr)(CPUArchState *env, target_ulong s,
     p = native_ptr(c, s, MMU_DATA_LOAD);
     len = native_limit(p, n, 1);
     native_operands(ARG0_READ_DOWN, s + len - 1, 0);
+    native_touch(p + len - 1, 1, false);
     found = memrchr(p, (uint8_t)chr, len);
     if (unlikely(native_tags_checked(env))) {
         size_t skipped = found ? found - p : 0;
