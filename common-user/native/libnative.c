@@ -18,13 +18,17 @@ typedef size_t native_size, native_room;
 typedef int native_chr, native_int;
 typedef void native_none;
 
-#define ARGS_1(a)           native_ ## a
-#define ARGS_2(a, b)        ARGS_1(a), native_ ## b
-#define ARGS_3(a, b, c)     ARGS_2(a, b), native_ ## c
-#define ARGS_4(a, b, c, d)  ARGS_3(a, b, c), native_ ## d
-
+#define PROTOTYPE_1(name, result, a) \
+    native_ ## result name(native_ ## a);
+#define PROTOTYPE_2(name, result, a, b) \
+    native_ ## result name(native_ ## a, native_ ## b);
+#define PROTOTYPE_3(name, result, a, b, c) \
+    native_ ## result name(native_ ## a, native_ ## b, native_ ## c);
+#define PROTOTYPE_4(name, result, a, b, c, d) \
+    native_ ## result name(native_ ## a, native_ ## b, native_ ## c, \
+                           native_ ## d);
 #define PROTOTYPE(name, result, count, ...) \
-    native_ ## result name(ARGS_ ## count(__VA_ARGS__));
+    PROTOTYPE_ ## count(name, result, __VA_ARGS__)
 
 /* The stubs, by the names that libnative.S has for us; what we export */
 #pragma GCC visibility push(hidden)
@@ -65,15 +69,14 @@ void bcopy(const void *src, void *dst, size_t n)
     native_memmove(dst, src, n);
 }
 
-void bzero(void *dst, size_t n)
-{
-    native_memset(dst, 0, n);
-}
+#define ZERO(name)                      \
+    void name(void *dst, size_t n)      \
+    {                                   \
+        native_memset(dst, 0, n);       \
+    }
 
-void explicit_bzero(void *dst, size_t n)
-{
-    native_memset(dst, 0, n);
-}
+ZERO(bzero)
+ZERO(explicit_bzero)
 
 void *strdup(const void *s)
 {
@@ -182,10 +185,7 @@ CHECKED_STRINGS(wcs, wcp, wmem, wchar_t)
         native_memset(dst, chr, n);                                         \
     }                                                                       \
                                                                             \
-    void __aeabi_memclr ## align(void *dst, size_t n)                       \
-    {                                                                       \
-        native_memset(dst, 0, n);                                           \
-    }
+    ZERO(__aeabi_memclr ## align)
 
 AEABI()
 AEABI(4)

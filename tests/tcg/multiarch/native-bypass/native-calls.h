@@ -42,16 +42,21 @@ static Function functions[FUNCTIONS];
 #define FOR_EACH_FUNCTION(f) \
     for (const Function *f = functions; f < functions + FUNCTIONS; f++)
 
-/* What the handler of a signal sees, by guest; i386 has it on the stack. */
+/*
+ * What the handler of a signal sees, by guest; i386 has it on the stack.  Only
+ * some guests are told whether it was a write.
+ */
 #if defined(__x86_64__)
 static const uint8_t arg_regs[] = { REG_RDI, REG_RSI, REG_RDX, REG_RCX };
 # define CONTEXT_PC(mc)         ((mc)->gregs[REG_RIP])
 # define CONTEXT_ARG(mc, n)     ((mc)->gregs[arg_regs[n]])
 # define CONTEXT_RETURN(mc)     (*(uintptr_t *)(mc)->gregs[REG_RSP])
+# define CONTEXT_WRITE(mc)      (((mc)->gregs[REG_ERR] & 2) != 0)
 #elif defined(__i386__)
 # define CONTEXT_PC(mc)         ((mc)->gregs[REG_EIP])
 # define CONTEXT_ARG(mc, n)     (((uintptr_t *)(mc)->gregs[REG_ESP])[1 + (n)])
 # define CONTEXT_RETURN(mc)     (*(uintptr_t *)(mc)->gregs[REG_ESP])
+# define CONTEXT_WRITE(mc)      (((mc)->gregs[REG_ERR] & 2) != 0)
 #elif defined(__aarch64__)
 # define CONTEXT_PC(mc)         ((mc)->pc)
 # define CONTEXT_ARG(mc, n)     ((mc)->regs[n])
@@ -88,6 +93,7 @@ struct Call {
     int faults;
     siginfo_t info;         /* of the last one, as the rest */
     uintptr_t pc, return_address, seen_arg[4];
+    int write;              /* -1: not known */
 
     bool mend;              /* the handler is to mend the page and return */
     void (*in_handler)(Call *c);
@@ -406,6 +412,11 @@ static void handler(int sig, siginfo_t *info, void *context)
     c->faults++;
     c->info = *info;
     c->pc = CONTEXT_PC(mc);
+#ifdef CONTEXT_WRITE
+    c->write = CONTEXT_WRITE(mc);
+#else
+    c->write = -1;
+#endif
     if (c->f && c->f->kind <= KIND_ALIAS) {
         c->return_address = CONTEXT_RETURN(mc);
         for (unsigned i = 0; i < c->f->count; i++) {

@@ -22,6 +22,7 @@ static const struct {
     long start;
     size_t n;
     bool open;
+    bool apart;             /* the other operand is within one page */
 } shapes[] = {
     { 0, 10 },              /* at the beginning of a page */
     { 1000, 10, true },
@@ -34,6 +35,7 @@ static const struct {
     { -201, 51 },
     { -5000, 2500, true },
     { -6001, 10000 },       /* not aligned; cut to fit below */
+    { -1000, 2000, false, true },
 };
 
 #define SHAPES  (sizeof(shapes) / sizeof(shapes[0]))
@@ -211,6 +213,18 @@ static void check_unwritten(Call *c)
     }
 }
 
+/* Whether the guest is told rightly if it was a write. */
+static void check_access(Call *c, unsigned tested, Bad bad)
+{
+    NativeType type = c->op[tested].type;
+
+    if (c->write >= 0 && bad != BEYOND_END && type != TYPE_cat &&
+        type != TYPE_strp &&
+        c->write != (type == TYPE_out || bad == READ_ONLY)) {
+        FAIL(c, "reported as a %s", c->write ? "write" : "read");
+    }
+}
+
 static void expect_signal(Call *c, Bad bad, const void *addr)
 {
     run(c);
@@ -253,6 +267,9 @@ static void test_pages(const Function *f, unsigned tested)
             where[1] = arena[1] + (where[0] - arena[0]);
             where[0] -= 4;
         }
+        if (shapes[now.shape].apart) {
+            where[!tested] = arena[!tested] + 3 * page + 64;
+        }
         prepare(&c, f, where, n, tested, shapes[now.shape].open, false);
         fill(&c, 0);
         if (!run_clean(&c, 0)) {
@@ -281,6 +298,7 @@ static void test_pages(const Function *f, unsigned tested)
                 expect_signal(&c, now.kind, addr);
                 mend(p);
                 check_unwritten(&c);
+                check_access(&c, tested, now.kind);
                 if (c.in_handler && !unwound) {
                     FAIL(&c, "the stack does not unwind to the caller");
                 }
@@ -289,15 +307,25 @@ static void test_pages(const Function *f, unsigned tested)
     }
 }
 
+/* Where two operands start in their pages, in bytes: the ends may be near. */
+static const long orders[][2] = {
+    { 1500, 3000 }, { -100, -96 }, { -96, -100 }, { -200, -200 },
+};
+
+#define ORDERS  (sizeof(orders) / sizeof(orders[0]))
+
 /* Both operands have a bad page: which of them does a loop come to first? */
-static void test_order(const Function *f)
+static void test_order(const Function *f, const long starts[2], unsigned swap)
 {
     static Call c;
     const size_t n = 2 * page / f->width;
-    char *where[2] = { arena[0] + 1500, arena[1] + 3000 };
+    char *where[2];
 
+    for (unsigned k = 0; k < 2; k++) {
+        where[k] = arena[k ^ swap] + (starts[k] & (page - 1));
+    }
     now.test = "two bad pages";
-    now.shape = 0;
+    now.shape = starts[0];
     prepare(&c, f, where, n, 0, false, false);
     fill(&c, 0);
     if (!run_clean(&c, 0)) {
@@ -305,8 +333,8 @@ static void test_order(const Function *f)
     }
     for (now.page = 0; now.page < 3; now.page++) {
         for (long other = 0; other < 3; other++) {
-            char *p[2] = { arena[0] + now.page * page,
-                           arena[1] + other * page };
+            char *p[2] = { arena[swap] + now.page * page,
+                           arena[!swap] + other * page };
             char *addr[2];
             long when[2];
 
@@ -509,13 +537,15 @@ int main(void)
             test_pages(f, tested);
             test_outside(f, tested);
             test_top(f, tested, false);
-            if ((f->bounded || f->limits_room) && !f->down) {
-                test_huge(f, tested);
+            if (f->bounded || f->limits_room) {
+                if (!f->down) {
+                    test_huge(f, tested);
+                }
                 test_top(f, tested, true);
             }
         }
-        if (f->one_pace) {
-            test_order(f);
+        for (size_t i = 0; f->one_pace && i < 2 * ORDERS; i++) {
+            test_order(f, orders[i / 2], i % 2);
         }
         if (f->bounded || f->limits_room) {
             test_nothing(f);
