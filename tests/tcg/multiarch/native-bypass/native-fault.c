@@ -35,7 +35,7 @@ static const struct {
     { -201, 51 },
     { -5000, 2500, true },
     { -6001, 10000 },       /* not aligned; cut to fit below */
-    { -1000, 2000, false, true },
+    { -1000, 3000, false, true },
 };
 
 #define SHAPES  (sizeof(shapes) / sizeof(shapes[0]))
@@ -258,8 +258,11 @@ static void test_pages(const Function *f, unsigned tested)
     for (now.shape = 0; now.shape < SHAPES; now.shape++) {
         long start = shapes[now.shape].start;
         char *limit = arena[0] + pages * page;
-        char *where[2] = { arena[0] + 3 * page + start };
-        size_t n = fitting(f, shapes[now.shape].n, where[0], limit);
+        char *middle = arena[0] + 3 * page;
+        bool apart = shapes[now.shape].apart;
+        char *where[2] = { middle + start };
+        size_t n = fitting(f, shapes[now.shape].n,
+                           apart ? middle + 64 : where[0], limit);
 
         /* The operands at different places of their pages */
         where[1] = arena[1] + (where[0] - arena[0]) - 4;
@@ -267,7 +270,7 @@ static void test_pages(const Function *f, unsigned tested)
             where[1] = arena[1] + (where[0] - arena[0]);
             where[0] -= 4;
         }
-        if (shapes[now.shape].apart) {
+        if (apart) {
             where[!tested] = arena[!tested] + 3 * page + 64;
         }
         prepare(&c, f, where, n, tested, shapes[now.shape].open, false);
