@@ -17,15 +17,10 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#include <dlfcn.h>
+#include "native-table.h"
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -35,27 +30,17 @@
 #define MIN(a, b)       ((a) < (b) ? (a) : (b))
 #define MAX(a, b)       ((a) > (b) ? (a) : (b))
 
-/* What the calling conventions pass in registers, or i386 on its stack */
-typedef uintptr_t Function(uintptr_t, uintptr_t, uintptr_t, uintptr_t);
 typedef unsigned long Word;
 
-typedef enum {
-    T_none, T_out, T_cat, T_mem, T_moved, T_str, T_strp, T_chr, T_size, T_room
-} Type;
-
-typedef enum { R_ptr, R_dup, R_size, R_int, R_none } Result;
-
+/* What follows from the types of a row of the table; see learn(). */
 typedef struct Row {
     const char *name;
-    const char *alias;          /* the row that has the types */
-    Result result;
-    Type type[4];
-
-    /* What follows from these; see learn(). */
-    Function *function[2];
+    NativeType result;
+    const NativeType *type;
+    NativeFn *function[2];
     uintptr_t width;            /* of a character: 1 or 4 */
     uintptr_t align;            /* of the pointers: a power of 2 */
-    Type op[2];                 /* the pointers among the arguments */
+    NativeType op[2];           /* the pointers among the arguments */
     unsigned ops;
     unsigned sizes;
     bool chr;
@@ -68,23 +53,7 @@ typedef struct Row {
     bool fills;                 /* n characters are written in any case */
 } Row;
 
-#define TYPES_1(a)              { T_ ## a }
-#define TYPES_2(a, b)           { T_ ## a, T_ ## b }
-#define TYPES_3(a, b, c)        { T_ ## a, T_ ## b, T_ ## c }
-#define TYPES_4(a, b, c, d)     { T_ ## a, T_ ## b, T_ ## c, T_ ## d }
-
-#define NATIVE(name, result, count, ...) \
-    { #name, NULL, R_ ## result, TYPES_ ## count(__VA_ARGS__) },
-#define NATIVE_ALIAS(name, function) \
-    { #name, #function },
-#define NATIVE_GUEST(name, result, count, ...) \
-    { #name, NULL, R_ ## result, TYPES_ ## count(__VA_ARGS__) },
-#define NATIVE_CHECKED(name, result, count, ...) \
-    { "__" #name "_chk", NULL, R_ ## result, TYPES_ ## count(__VA_ARGS__) },
-
-static Row rows[] = {
-#include "user/native-functions.h.inc"
-};
+static Row rows[ARRAY_SIZE(native_rows) - 1];
 
 /* Rows whose types do not tell all, and why */
 static const struct {
@@ -315,12 +284,12 @@ static void choose(const Row *row, Trial *t)
             f[DISTANCE] = r & 0x400 ? below(f[LEN0] * row->width + 1)
                                     : r >> 11 & 0x7f;
         }
-        if (row->op[0] == T_cat) {
+        if (row->op[0] == TYPE_cat) {
             f[USED] = f[LEN0];
         }
     }
     if (row->sizes) {
-        f[N] = choose_n(row->op[0] == T_cat && row->truncates ?
+        f[N] = choose_n(row->op[0] == TYPE_cat && row->truncates ?
                         f[USED] + f[LEN1] : f[LEN0 + row->ops - 1]);
     }
     if (row->room) {
@@ -334,7 +303,7 @@ static void choose(const Row *row, Trial *t)
         f[CHR_HIGH] = r & 0x10 ? 0 : r & 0x20 ? 0x42 : r & 0x40 ? SIZE_MAX :
                       (uintptr_t)(0x0101010101010101 * (r >> 8));
     }
-    if (row->op[0] == T_strp) {
+    if (row->op[0] == TYPE_strp) {
         f[NO_STRING] = below(32) == 0;
     }
 }
@@ -371,12 +340,12 @@ static void settle(const Row *row, const Trial *t, Call *c)
                        len[i] + 1;
     }
     need = row->sizes ? n : c->extent[0];
-    if (row->ends && row->op[0] == T_out) {
+    if (row->ends && row->op[0] == TYPE_out) {
         c->extent[0] = row->fills ? n :
                        row->truncates ? MIN(c->extent[src], n) :
                        c->extent[src];
         need = row->sizes ? n : c->extent[0];
-    } else if (row->op[0] == T_cat) {
+    } else if (row->op[0] == TYPE_cat) {
         c->end[0] = used;
         end = used + 1 + (row->sizes && !row->truncates ? MIN(len[1], n)
                                                         : len[1]);
@@ -478,7 +447,7 @@ static void prepare(const Row *row, const Trial *t, Call *c)
         c->chr = make_chr(row, t, c);
     }
     for (i = 0; row->ends && i < row->ops; i++) {
-        if (row->op[i] != T_out && c->end[i] < c->extent[i]) {
+        if (row->op[i] != TYPE_out && c->end[i] < c->extent[i]) {
             put_char(row, p[i], c->end[i], row->stops ? c->chr : 0);
         }
     }
@@ -497,21 +466,21 @@ static uintptr_t make_call(const Row *row, const Trial *t, const Call *c,
 
     for (unsigned i = 0; i < 4; i++) {
         switch (row->type[i]) {
-        case T_none:
+        case TYPE_unused:
             break;
-        case T_chr:
+        case TYPE_chr:
             arg[i] = c->chr;
             break;
-        case T_size:
+        case TYPE_size:
             arg[i] = c->n[size++];
             break;
-        case T_room:
+        case TYPE_room:
             arg[i] = c->room;
             break;
         default:
             at = c->at[op] + (set == NATIVE_LIB ? c->delta : 0);
             arg[i] = (uintptr_t)arena[set][row->moved ? 0 : op] + at;
-            if (row->op[op] == T_strp) {
+            if (row->op[op] == TYPE_strp) {
                 box[set] = t->field[NO_STRING] ? NULL : (char *)arg[i];
                 arg[i] = (uintptr_t)&box[set];
             }
@@ -546,9 +515,9 @@ static bool result_differs(const Row *row, const Call *c, const uintptr_t r[2])
     size_t i = 0;
 
     switch (row->result) {
-    case R_none:
+    case TYPE_none:
         return false;
-    case R_int:
+    case TYPE_int:
 #if defined(__mips64)
         if ((intptr_t)r[NATIVE_LIB] != (int)r[NATIVE_LIB]) {
             return differ("an int that is not sign-extended: 0x%lx",
@@ -558,11 +527,11 @@ static bool result_differs(const Row *row, const Call *c, const uintptr_t r[2])
         return sign(r[LIBC]) != sign(r[NATIVE_LIB]) &&
                differ("%s says %d, %s %d", set_name[LIBC], (int)r[LIBC],
                       set_name[NATIVE_LIB], (int)r[NATIVE_LIB]);
-    case R_size:
+    case TYPE_size:
         return r[LIBC] != r[NATIVE_LIB] &&
                differ("%s says %zu, %s %zu", set_name[LIBC], (size_t)r[LIBC],
                       set_name[NATIVE_LIB], (size_t)r[NATIVE_LIB]);
-    case R_dup:
+    case TYPE_dup:
         while (dup[0] && dup[1] && dup[0][i] == dup[1][i] && dup[0][i]) {
             i++;
         }
@@ -661,7 +630,7 @@ static bool differs(const Row *row, const Trial *t, bool all)
     r[NATIVE_LIB] = make_call(row, t, &c, NATIVE_LIB);
 
     bad = result_differs(row, &c, r);
-    if (row->op[0] == T_strp && !bad &&
+    if (row->op[0] == TYPE_strp && !bad &&
         offset(&c, LIBC, (uintptr_t)box[LIBC]) !=
         offset(&c, NATIVE_LIB, (uintptr_t)box[NATIVE_LIB])) {
         bad = differ("the address of the string differs");
@@ -726,17 +695,17 @@ static void print_call(const Row *row, const Trial *t)
     for (unsigned i = 0; i < 4 && row->type[i]; i++) {
         printf("%s", i ? ", " : "");
         switch (row->type[i]) {
-        case T_chr:
+        case TYPE_chr:
             print_number(c.chr);
             break;
-        case T_size:
+        case TYPE_size:
             print_number(c.n[size++]);
             break;
-        case T_room:
+        case TYPE_room:
             print_number(c.room);
             break;
         default:
-            printf("%s%c", row->type[i] == T_strp ? "&" : "", 'a' + op++);
+            printf("%s%c", row->type[i] == TYPE_strp ? "&" : "", 'a' + op++);
         }
     }
     printf(")\n");
@@ -872,20 +841,18 @@ static const struct {
 
 static bool find_functions(Row *row)
 {
-    void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
-    void *theirs = libc ? dlsym(libc, row->name) : NULL;
-    void *ours = dlsym(RTLD_DEFAULT, row->name);
+    NativeFn *theirs = native_libc_function(row->name);
+    NativeFn *ours = native_function(row->name);
     Dl_info info;
 
-    if (!ours || !dladdr(ours, &info) ||
-        !strstr(info.dli_fname, "/libnative.so") ||
-        !info.dli_sname || strcmp(info.dli_sname, row->name)) {
+    if (!ours || !dladdr(ours, &info) || !info.dli_sname ||
+        strcmp(info.dli_sname, row->name)) {
         printf("%s: not replaced\n", row->name);
         return false;
     }
     for (unsigned i = 0; i < ARRAY_SIZE(plain) && !theirs; i++) {
         if (!strcmp(row->name, plain[i].name)) {
-            theirs = plain[i].function;
+            theirs = (NativeFn *)plain[i].function;
         }
     }
     if (!theirs || !dladdr(theirs, &info) ||
@@ -893,53 +860,50 @@ static bool find_functions(Row *row)
         printf("%s: nothing to compare with\n", row->name);
         return false;
     }
-    row->function[LIBC] = (Function *)theirs;
-    row->function[NATIVE_LIB] = (Function *)ours;
+    row->function[LIBC] = theirs;
+    row->function[NATIVE_LIB] = ours;
     return true;
 }
 
 /* All that the types of the arguments tell */
-static void learn(Row *row)
+static void learn(Row *row, const NativeRow *native)
 {
     bool reads_chr;
 
-    for (unsigned i = 0; row->alias && i < ARRAY_SIZE(rows); i++) {
-        if (!strcmp(rows[i].name, row->alias)) {
-            row->result = rows[i].result;
-            memcpy(row->type, rows[i].type, sizeof(row->type));
-        }
-    }
-    row->width = row->name[0] == 'w' || !strncmp(row->name, "__w", 3) ? 4 : 1;
+    row->name = native->name;
+    row->result = native_types(native)->result;
+    row->type = native_types(native)->args;
+    row->width = native_char_size(native);
     row->align = row->width;
     /* The Run-time ABI gives them no result; some want aligned pointers. */
     if (!strncmp(row->name, "__aeabi_", 8)) {
         char last = row->name[strlen(row->name) - 1];
 
-        row->result = R_none;
+        row->result = TYPE_none;
         row->align = last == '4' ? 4 : last == '8' ? 8 : 1;
     }
     for (unsigned i = 0; i < 4; i++) {
         switch (row->type[i]) {
-        case T_none:
+        case TYPE_unused:
             break;
-        case T_chr:
+        case TYPE_chr:
             row->chr = true;
             break;
-        case T_size:
+        case TYPE_size:
             row->sizes++;
             break;
-        case T_room:
+        case TYPE_room:
             row->room = true;
             break;
         default:
             row->op[row->ops++] = row->type[i];
-            row->ends |= row->type[i] == T_str;
-            row->moved |= row->type[i] == T_moved;
+            row->ends |= row->type[i] == TYPE_str;
+            row->moved |= row->type[i] == TYPE_moved;
         }
     }
-    row->pair = row->ops == 2 && row->op[0] != T_out && row->op[0] != T_cat &&
-                !row->moved;
-    reads_chr = row->chr && row->op[row->ops - 1] == T_mem;
+    row->pair = row->ops == 2 && row->op[0] != TYPE_out &&
+                row->op[0] != TYPE_cat && !row->moved;
+    reads_chr = row->chr && row->op[row->ops - 1] == TYPE_mem;
     row->stops = reads_chr;
     for (unsigned i = 0; i < ARRAY_SIZE(exceptions); i++) {
         if (!strcmp(row->name, exceptions[i].name)) {
@@ -947,10 +911,10 @@ static void learn(Row *row)
         }
     }
     row->ends |= row->stops;
-    row->truncates = row->result == R_size && row->ops == 2 &&
-                     (row->op[0] == T_out || row->op[0] == T_cat);
+    row->truncates = row->result == TYPE_size && row->ops == 2 &&
+                     (row->op[0] == TYPE_out || row->op[0] == TYPE_cat);
     row->fills = row->sizes && row->ends && !row->stops && !row->truncates &&
-                 row->op[0] == T_out;
+                 row->op[0] == TYPE_out;
 }
 
 static bool is_chosen(const Row *row, const char *const *names, unsigned count)
@@ -966,7 +930,8 @@ static bool is_chosen(const Row *row, const char *const *names, unsigned count)
 static void list_rows(void)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-        printf("%s%c", rows[i].name, i + 1 < ARRAY_SIZE(rows) ? ' ' : '\n');
+        printf("%s%c", native_rows[i].name,
+               i + 1 < ARRAY_SIZE(rows) ? ' ' : '\n');
     }
 }
 
@@ -1052,7 +1017,7 @@ int main(int argc, char **argv)
         arena[i / 2][i % 2] = map_arena();
     }
     for (i = 0; i < ARRAY_SIZE(rows); i++) {
-        learn(&rows[i]);
+        learn(&rows[i], &native_rows[i]);
         known += is_chosen(&rows[i], names, count);
     }
     if (known < count) {
