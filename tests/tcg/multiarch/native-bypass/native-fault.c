@@ -296,9 +296,14 @@ static void test_pages(const Function *f, unsigned tested)
                     }
                     continue;
                 }
+                /* What is only read may be read-only. */
+                if (!first_bad(&c, tested, p - page, READ_ONLY)) {
+                    spoil(p - page, READ_ONLY);
+                }
                 spoil(p, now.kind);
                 unwound = false;
                 expect_signal(&c, now.kind, addr);
+                mend(p - page);
                 mend(p);
                 check_unwritten(&c);
                 check_access(&c, tested, now.kind);
@@ -457,7 +462,7 @@ static void test_outside(const Function *f, unsigned tested)
 static void test_nothing(const Function *f)
 {
     static Call c;
-    char *where[2] = { (char *)1, (char *)1 };
+    char *where[2] = { (char *)UINTPTR_MAX, (char *)UINTPTR_MAX };
 
     now.test = "n = 0";
     now.shape = now.page = now.kind = 0;
