@@ -598,7 +598,7 @@ bool native_bypass_host_signal(CPUState *cpu, siginfo_t *info, void *mask,
         cpu_restore_state(cpu, pc);
         cpu_loop_exit_noexc(cpu);
     }
-    if (info->si_code != BUS_ADRERR) {
+    if (info->si_code == SI_KERNEL) {
         /* What x86 hosts make of a non-canonical address in %rsp or %rbp */
         cpu_loop_exit_sigsegv(cpu, addr, *access_type, true, pc);
     }
