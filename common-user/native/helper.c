@@ -344,6 +344,8 @@ static int native_wide_compare(const wchar_t *p, const wchar_t *q, size_t n,
     size_t block = 64;
 
     if (native_misaligned(p) || native_misaligned(q)) {
+        native_touch((void *)p, 1, false);
+        native_touch((void *)q, 1, false);
         while (n > 1 && ldl_he_p(p) == ldl_he_p(q) &&
                !(how != WMEMCMP && ldl_he_p(p) == 0)) {
             p++;
