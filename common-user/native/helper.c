@@ -595,28 +595,30 @@ target_ulong HELPER(native_strspn)(CPUArchState *env, target_ulong s,
     return native_end(ret);
 }
 
-target_ulong HELPER(native_strcspn)(CPUArchState *env, target_ulong s,
-                                    target_ulong set)
+/* Where the first of @set is in @s: as a length, or as a pointer or NULL */
+static inline target_ulong native_cspn(CPUArchState *env, uintptr_t ra,
+                                       target_ulong s, target_ulong set,
+                                       bool pointer)
 {
     char *p, *q;
     size_t len;
-    NativeCall c = native_begin_set(env, GETPC(), s, set, &p, &q, &len);
+    NativeCall c = native_begin_set(env, ra, s, set, &p, &q, &len);
     size_t ret = strcspn(p, q);
 
     native_check(c, s, ret + 1, MMU_DATA_LOAD);
-    return native_end(ret);
+    return native_end(!pointer ? ret : p[ret] ? s + ret : 0);
+}
+
+target_ulong HELPER(native_strcspn)(CPUArchState *env, target_ulong s,
+                                    target_ulong set)
+{
+    return native_cspn(env, GETPC(), s, set, false);
 }
 
 target_ulong HELPER(native_strpbrk)(CPUArchState *env, target_ulong s,
                                     target_ulong set)
 {
-    char *p, *q;
-    size_t len;
-    NativeCall c = native_begin_set(env, GETPC(), s, set, &p, &q, &len);
-    size_t ret = strcspn(p, q);
-
-    native_check(c, s, ret + 1, MMU_DATA_LOAD);
-    return native_end(p[ret] ? s + ret : 0);
+    return native_cspn(env, GETPC(), s, set, true);
 }
 
 void HELPER(native_bypass_count)(void *count)
