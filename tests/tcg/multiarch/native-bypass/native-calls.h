@@ -144,11 +144,6 @@ static Call *current;
         } \
     } while (0)
 
-static inline bool is_pointer(NativeType type)
-{
-    return type >= TYPE_out && type <= TYPE_strp;
-}
-
 static inline void init_functions(void)
 {
     for (size_t i = 0; i < FUNCTIONS; i++) {
@@ -169,7 +164,7 @@ static inline void init_functions(void)
 
         f->width = native_char_size(&native_rows[i]);
         for (unsigned j = 0; j < f->count; j++) {
-            f->pointers += is_pointer(f->type[j]);
+            f->pointers += native_is_pointer(f->type[j]);
         }
         f->limits_room = f->result == TYPE_size && writes;
         f->bounded = native_has(row, TYPE_size) && !f->limits_room;
@@ -210,7 +205,7 @@ static inline void prepare(Call *c, const Function *f, char *const where[2],
     for (unsigned i = 0; i < f->count; i++) {
         Operand *o = &c->op[k];
 
-        if (!is_pointer(f->type[i])) {
+        if (!native_is_pointer(f->type[i])) {
             continue;
         }
         o->start = where[k];
@@ -231,7 +226,7 @@ static inline void prepare(Call *c, const Function *f, char *const where[2],
 
     k = 0;
     for (unsigned i = 0; i < f->count; i++) {
-        k += is_pointer(f->type[i]);
+        k += native_is_pointer(f->type[i]);
         if (f->type[i] == TYPE_room) {
             c->arg[i] = huge ? SIZE_MAX : c->op[0].size;
         } else if (f->type[i] == TYPE_size) {

@@ -17,11 +17,6 @@
 #define FOR_EACH_ROW(row) \
     for (const NativeRow *row = native_rows; row->name; row++)
 
-static inline bool native_is_pointer(NativeType arg)
-{
-    return arg >= TYPE_out && arg <= TYPE_strp;
-}
-
 typedef struct NativeCall {
     const char *name;
     NativeFn *fn;               /* libnative.so's */

@@ -99,6 +99,11 @@ static inline const NativeRow *native_types(const NativeRow *row)
     return r;
 }
 
+static inline bool native_is_pointer(NativeType type)
+{
+    return type >= TYPE_out && type <= TYPE_strp;
+}
+
 static inline bool native_has(const NativeRow *row, NativeType type)
 {
     for (int i = 0; i < row->nargs; i++) {

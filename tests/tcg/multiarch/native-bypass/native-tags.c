@@ -84,6 +84,16 @@ static uintptr_t make(NativeCall *c)
     return result;
 }
 
+/* The same while the granule at @p, of operand @k, has another tag */
+static void make_mistagged(NativeCall *c, int mode, char *p, unsigned k)
+{
+    set_tag(p, WRONG_TAG);
+    set_mode(mode);
+    make(c);
+    set_mode(0);
+    set_tag(p, TAG(k));
+}
+
 static void check(const NativeCall *c, const char *what, int operand,
                   size_t offset, int code, const char *addr)
 {
@@ -194,11 +204,7 @@ static void test_checked(const NativeRow *row, int mode)
             char *addr = p < c.at[k] ? c.at[k] : p;
 
             native_call_fill(&c, CHARS);
-            set_tag(p, WRONG_TAG);
-            set_mode(mode);
-            make(&c);
-            set_mode(0);
-            set_tag(p, TAG(k));
+            make_mistagged(&c, mode, p, k);
             check(&c, "all", k, p - c.at[k], in ? code : 0,
                   mode == MTE_TCF_SYNC ? addr : NULL);
         }
@@ -210,19 +216,11 @@ static void test_checked(const NativeRow *row, int mode)
                                                 : last + GRANULE;
 
             native_call_fill(&c, stop);
-            set_tag(next, WRONG_TAG);
-            set_mode(mode);
-            make(&c);
-            set_mode(0);
-            set_tag(next, TAG(k));
+            make_mistagged(&c, mode, next, k);
             check(&c, "not reached", k, next - c.at[k], 0, NULL);
 
             native_call_fill(&c, stop);
-            set_tag(last, WRONG_TAG);
-            set_mode(mode);
-            make(&c);
-            set_mode(0);
-            set_tag(last, TAG(k));
+            make_mistagged(&c, mode, last, k);
             check(&c, "the last", k, last - c.at[k], code,
                   mode != MTE_TCF_SYNC ? NULL : native_call_is_downward(&c) ?
                   c.at[k] + stop : last);
