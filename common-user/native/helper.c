@@ -6,7 +6,7 @@
  *
  * - A fault unwinds to the guest's PC of the call, and the call may then be
  *   made again from its beginning: nothing is written before all pages have
- *   been tried.
+ *   been tried, but of long strings (see NATIVE_MEASURED).
  * - Host functions that scan without a length stop at the guard page that
  *   native_bypass_init() puts behind a limited guest address space; those
  *   that take a length get one that ends in it.
@@ -15,6 +15,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/units.h"
 #include <wchar.h>
 #include "cpu.h"
 #include "exec/cpu_ldst.h"
@@ -214,6 +215,21 @@ static inline void native_prepare(NativeCall c, target_ulong dst, void *d,
 }
 
 /*
+ * To measure a string before it is copied takes half of the time again.  What
+ * is longer than these bytes is copied at once: what precedes a bad page may
+ * then have been written, as a loop over bytes would have, and the call may
+ * still be made again from its beginning.  But not if it moves a string
+ * towards its beginning, which is undefined but works with such a loop: the
+ * beginning may be lost then.
+ */
+#define NATIVE_MEASURED (4 * KiB)
+
+static inline bool native_apart(const void *d, const void *s)
+{
+    return (uintptr_t)s - (uintptr_t)d >= 1 * MiB;
+}
+
+/*
  * The wide functions of the host take aligned strings only, and its order of
  * characters may not be the guest's.
  */
@@ -358,13 +374,14 @@ static int native_wide_compare(const wchar_t *p, const wchar_t *q, size_t n,
         return native_host_compare(p, q, n, how);
     }
 
-    /* Find the block of the difference, and halve it. */
-    for (;;) {
+    /* Find the block of the difference, if there is one, and halve it. */
+    for (bool first = true;; first = false) {
         block = MIN(block, n);
         if (native_host_compare(p, q, block, how)) {
             break;
         }
-        if (block == n || (how != WMEMCMP && wcsnlen(p, block) < block)) {
+        if (block == n || (how != WMEMCMP && wcsnlen(p, block) < block) ||
+            (first && !native_host_compare(p, q, n, how))) {
             return 0;
         }
         p += block;
@@ -491,50 +508,6 @@ target_ulong HELPER(native_memmem)(CPUArchState *env, target_ulong hay,
     found = memmem(p, len, q, needle_n);
     native_check(c, hay, found ? found - p + needle_n : len, MMU_DATA_LOAD);
     return native_end(native_found(hay, p, found));
-}
-
-target_ulong HELPER(native_strlcpy)(CPUArchState *env, target_ulong dst,
-                                    target_ulong src, target_ulong n)
-{
-    NativeCall c = native_begin(env, GETPC(), ARG0_READ, src, 0);
-    char *d, *s = native_ptr(c, src, MMU_DATA_LOAD);
-    size_t len = strlen(s);
-
-    native_check(c, src, len + 1, MMU_DATA_LOAD);
-    if (n) {
-        size_t copy = MIN(len, n - 1);
-
-        native_operands(ARG0_WRITE | ARG1_READ, dst, src);
-        d = native_ptr(c, dst, MMU_DATA_STORE);
-        copy = native_limit(d, copy, 1);
-        native_prepare(c, dst, d, src, s, copy, 1);
-        memmove(d, s, copy);
-        d[copy] = 0;
-    }
-    return native_end(len);
-}
-
-target_ulong HELPER(native_strlcat)(CPUArchState *env, target_ulong dst,
-                                    target_ulong src, target_ulong n)
-{
-    NativeCall c = native_begin(env, GETPC(), ARG0_READ, dst, 0);
-    char *d = NULL, *s;
-    size_t used = 0, len;
-
-    if (n) {
-        d = native_ptr(c, dst, MMU_DATA_LOAD);
-        used = strnlen(d, native_limit(d, n, 1));
-        native_check(c, dst, MIN(used + 1, n), MMU_DATA_LOAD);
-    }
-    native_operands(ARG0_READ, src, 0);
-    s = native_ptr(c, src, MMU_DATA_LOAD);
-    len = strlen(s);
-    native_check(c, src, len + 1, MMU_DATA_LOAD);
-    if (used < n) {
-        native_append(c, dst + used, d + used, src, s,
-                      MIN(len, n - used - 1), true);
-    }
-    return native_end(used + len);
 }
 
 target_ulong HELPER(native_strchrnul)(CPUArchState *env, target_ulong s,

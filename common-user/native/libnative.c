@@ -114,8 +114,9 @@ void *strsep(char **stringp, const void *delim)
 }
 
 /*
- * The fortified functions, which end the program before anything is written.
- * Those that take n; it may be the second or the third argument's.
+ * The fortified functions, which end the program before anything is written
+ * where there is no room.  Those that take n; it may be the second or the
+ * third argument's.
  */
 #undef NATIVE_GUEST
 #undef NATIVE_CHECKED
@@ -136,47 +137,72 @@ void __explicit_bzero_chk(void *dst, size_t n, size_t room)
     native_memset(dst, 0, n);
 }
 
-/* Those that take none, for bytes and for wchar_t */
-#define CHECKED_STRINGS(str, stp, mem, type)                                \
+/*
+ * Those that take none, for bytes and for wchar_t.  The copy that tells what
+ * there should be room for stays within what there is.  To look at the first
+ * characters is cheaper than a second call.
+ */
+#define CHECKED_STRINGS(str, stp, type)                                     \
+    static inline size_t str ## _copy(type *dst, const void *src,           \
+                                      size_t room)                          \
+    {                                                                       \
+        size_t len = native_ ## str ## lcpy(dst, src, room);                \
+                                                                            \
+        check(len + 1, room);                                               \
+        return len;                                                         \
+    }                                                                       \
+                                                                            \
     void *__ ## str ## cpy_chk(void *dst, const void *src, size_t room)     \
     {                                                                       \
-        size_t size = native_ ## str ## len(src) + 1;                       \
-                                                                            \
-        check(size, room);                                                  \
-        return native_ ## mem ## cpy(dst, src, size);                       \
+        str ## _copy(dst, src, room);                                       \
+        return dst;                                                         \
     }                                                                       \
                                                                             \
     void *__ ## stp ## cpy_chk(void *dst, const void *src, size_t room)     \
     {                                                                       \
-        size_t size = native_ ## str ## len(src) + 1;                       \
+        return (type *)dst + str ## _copy(dst, src, room);                  \
+    }                                                                       \
                                                                             \
-        check(size, room);                                                  \
-        return (type *)native_ ## mem ## pcpy(dst, src, size) - 1;          \
+    static inline size_t str ## _used(const type *dst, size_t room)         \
+    {                                                                       \
+        size_t used = 0;                                                    \
+                                                                            \
+        if ((uintptr_t)dst % sizeof(type)) {                                \
+            used = 8;                                                       \
+        }                                                                   \
+        while (used < room && used < 8 && dst[used]) {                      \
+            used++;                                                         \
+        }                                                                   \
+        if (used == 8) {                                                    \
+            used = native_ ## str ## nlen(dst, room);                       \
+        }                                                                   \
+        check(used + 1, room);                                              \
+        return used;                                                        \
     }                                                                       \
                                                                             \
     void *__ ## str ## cat_chk(void *dst, const void *src, size_t room)     \
     {                                                                       \
-        size_t used = native_ ## str ## nlen(dst, room);                    \
+        size_t used = str ## _used(dst, room);                              \
                                                                             \
-        check(used + 1, room);                                              \
-        check(native_ ## str ## len(src) + 1, room - used);                 \
-        native_ ## str ## cat((type *)dst + used, src);                     \
+        str ## _copy((type *)dst + used, src, room - used);                 \
         return dst;                                                         \
     }                                                                       \
                                                                             \
     void *__ ## str ## ncat_chk(void *dst, const void *src, size_t n,       \
                                 size_t room)                                \
     {                                                                       \
-        size_t used = native_ ## str ## nlen(dst, room);                    \
+        size_t used = str ## _used(dst, room);                              \
                                                                             \
-        check(used + 1, room);                                              \
-        check(native_ ## str ## nlen(src, n) + 1, room - used);             \
-        native_ ## str ## ncat((type *)dst + used, src, n);                 \
+        if (n < room - used) {                                              \
+            native_ ## str ## ncat((type *)dst + used, src, n);             \
+        } else {                                                            \
+            str ## _copy((type *)dst + used, src, room - used);             \
+        }                                                                   \
         return dst;                                                         \
     }
 
-CHECKED_STRINGS(str, stp, mem, char)
-CHECKED_STRINGS(wcs, wcp, wmem, wchar_t)
+CHECKED_STRINGS(str, stp, char)
+CHECKED_STRINGS(wcs, wcp, wchar_t)
 
 #ifdef __arm__
 #define AEABI(align)                                                        \

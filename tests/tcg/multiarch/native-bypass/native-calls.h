@@ -320,6 +320,16 @@ static const struct {
     [BEYOND_END] = { SIGBUS, BUS_ADRERR },
 };
 
+/*
+ * Guest code of these functions looks at the string itself, and of that
+ * SIGBUS QEMU tells an address of the host.
+ */
+static inline bool address_known(const Function *f, Bad bad)
+{
+    return bad != BEYOND_END || f->kind != KIND_GUEST ||
+           f->type[0] != TYPE_cat;
+}
+
 static inline void spoil(char *p, Bad bad)
 {
     switch (bad) {

@@ -197,7 +197,8 @@ static void check_signal(Call *c, Bad bad, const void *addr, size_t align)
     }
     if (c->info.si_signo != bad_signal[bad].sig ||
         c->info.si_code != bad_signal[bad].code ||
-        ((uintptr_t)c->info.si_addr & -align) != ((uintptr_t)addr & -align)) {
+        (address_known(c->f, bad) &&
+         ((uintptr_t)c->info.si_addr & -align) != ((uintptr_t)addr & -align))) {
         FAIL(c, "signal %d, code %d, address %p, not %d, %d, %p",
              c->info.si_signo, c->info.si_code, c->info.si_addr,
              bad_signal[bad].sig, bad_signal[bad].code, addr);
@@ -205,8 +206,51 @@ static void check_signal(Call *c, Bad bad, const void *addr, size_t align)
     check_context(c);
 }
 
+static int arena_of(const char *p)
+{
+    for (int i = 0; i < ARENAS; i++) {
+        if (p >= arena[i] && p < arena[i] + pages * page) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* Whether what precedes the bad page may have been written */
+static bool copies_long_string(const Call *c)
+{
+    size_t n = c->op[1].nul;
+
+    for (unsigned i = 0; i < c->f->count; i++) {
+        if (c->f->type[i] == TYPE_size && c->arg[i] < n) {
+            n = c->arg[i];
+        }
+    }
+    return (c->op[0].type == TYPE_out || c->op[0].type == TYPE_cat) &&
+           c->op[1].type == TYPE_str && n >= 4096 / c->f->width;
+}
+
+/* Take back what is as it is to become. */
+static void take_back_copied(const Call *c)
+{
+    char *to = c->op[0].start + c->op[0].written * c->f->width;
+    const char *from = c->op[1].start;
+    int a = arena_of(to), b = arena_of(from);
+
+    while (a >= 0 && b >= 0 && arena_of(to) == a && arena_of(from) == b) {
+        if (*to == *from) {
+            *to = image[a][to - arena[a]];
+        }
+        to++;
+        from++;
+    }
+}
+
 static void check_unwritten(Call *c)
 {
+    if (copies_long_string(c)) {
+        take_back_copied(c);
+    }
     if (!same_arenas(arena, image, 0)) {
         FAIL(c, "something was written before the signal");
         copy_arenas(arena, image, 0);
@@ -529,7 +573,7 @@ static void test_top(const Function *f, unsigned tested, bool huge)
     run(&c);
     check_signal(&c, UNMAPPED, behind, f->down ? page : 1);
     check_unwritten(&c);
-    if (memcmp(top, before, page)) {
+    if (memcmp(top, before, page) && !copies_long_string(&c)) {
         FAIL(&c, "something was written in the last page");
     }
     munmap(top, page);

@@ -803,40 +803,48 @@ static bool try_row(const Row *row, unsigned long first, unsigned long end)
     return true;
 }
 
-static size_t plain_strlcpy(char *d, const char *s, size_t n)
-{
-    size_t i = 0;
-
-    for (; s[i]; i++) {
-        if (i + 1 < n) {
-            d[i] = s[i];
-        }
-    }
-    if (n) {
-        d[MIN(i, n - 1)] = 0;
-    }
-    return i;
-}
-
-static size_t plain_strlcat(char *d, const char *s, size_t n)
-{
-    size_t used = 0;
-
-    while (used < n && d[used]) {
-        used++;
-    }
-    return used + plain_strlcpy(d + used, s, n - used);
-}
-
 /* For what a libc does not have */
+#define PLAIN(CHAR, lcpy, lcat) \
+static size_t plain_ ## lcpy(CHAR *d, const CHAR *s, size_t n) \
+{ \
+    size_t i = 0; \
+ \
+    for (; s[i]; i++) { \
+        if (i + 1 < n) { \
+            d[i] = s[i]; \
+        } \
+    } \
+    if (n) { \
+        d[MIN(i, n - 1)] = 0; \
+    } \
+    return i; \
+} \
+ \
+static size_t plain_ ## lcat(CHAR *d, const CHAR *s, size_t n) \
+{ \
+    size_t used = 0; \
+ \
+    while (used < n && d[used]) { \
+        used++; \
+    } \
+    return used + plain_ ## lcpy(d + used, s, n - used); \
+}
+
+PLAIN(char, strlcpy, strlcat)
+PLAIN(wchar_t, wcslcpy, wcslcat)
+
 static const struct {
     const char *name;
     void *function;
 } plain[] = {
     { "strlcpy", plain_strlcpy },
     { "strlcat", plain_strlcat },
+    { "wcslcpy", plain_wcslcpy },
+    { "wcslcat", plain_wcslcat },
     { "__strlcpy_chk", plain_strlcpy },
     { "__strlcat_chk", plain_strlcat },
+    { "__wcslcpy_chk", plain_wcslcpy },
+    { "__wcslcat_chk", plain_wcslcat },
 };
 
 static bool find_functions(Row *row)
