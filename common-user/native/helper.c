@@ -185,7 +185,7 @@ static bool native_pages_good(target_ulong dst, const void *d,
     uintptr_t ahead = (uintptr_t)d - (uintptr_t)s;
 
     return copy + more >= 8 * TARGET_PAGE_SIZE &&
-           ahead >= copy && -ahead >= copy + more &&
+           (copy == 0 || (ahead >= copy && -ahead >= copy + more)) &&
            page_check_range(native_untagged(src), copy, PAGE_READ) &&
            page_check_range(native_untagged(dst), copy + more, PAGE_WRITE);
 }

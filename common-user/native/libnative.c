@@ -139,65 +139,80 @@ void __explicit_bzero_chk(void *dst, size_t n, size_t room)
 
 /*
  * Those that take none, for bytes and for wchar_t.  The copy that tells what
- * there should be room for stays within what there is.  To look at the first
- * characters is cheaper than a second call.
+ * there should be room for stays within what there is.  Short strings, if at
+ * addresses that all guests load from, are done before a call would be made.
  */
+#define SHORT   9
+
 #define CHECKED_STRINGS(str, stp, type)                                     \
-    static inline size_t str ## _copy(type *dst, const void *src,           \
-                                      size_t room)                          \
+    /* Copy at most n characters, and a NUL; of which the address returns */\
+    static inline type *str ## _copy(type *dst, const type *src, size_t n,  \
+                                     size_t room)                           \
     {                                                                       \
-        size_t len = native_ ## str ## lcpy(dst, src, room);                \
+        size_t i = 0, len;                                                  \
                                                                             \
-        check(len + 1, room);                                               \
-        return len;                                                         \
+        if (((uintptr_t)dst | (uintptr_t)src) % sizeof(type) == 0) {        \
+            for (; i < SHORT; i++) {                                        \
+                check(i + 1, room);                                         \
+                dst[i] = i < n ? src[i] : 0;                                \
+                if (!dst[i]) {                                              \
+                    return dst + i;                                         \
+                }                                                           \
+            }                                                               \
+        }                                                                   \
+        if (n < room) {                                                     \
+            if (i) {                                                        \
+                dst[i] = 0;                                                 \
+            }                                                               \
+            native_ ## str ## ncat(dst + i, src + i, n - i);                \
+            return NULL;                                                    \
+        }                                                                   \
+        len = native_ ## str ## lcpy(dst + i, src + i, room - i);           \
+        check(len + 1, room - i);                                           \
+        return dst + i + len;                                               \
+    }                                                                       \
+                                                                            \
+    static inline type *str ## _end(type *dst, size_t room)                 \
+    {                                                                       \
+        size_t used = 0;                                                    \
+                                                                            \
+        if ((uintptr_t)dst % sizeof(type) == 0) {                           \
+            while (used < SHORT && used < room && dst[used]) {              \
+                used++;                                                     \
+            }                                                               \
+        }                                                                   \
+        if (used == SHORT || (uintptr_t)dst % sizeof(type)) {               \
+            used = native_ ## str ## nlen(dst, room);                       \
+        }                                                                   \
+        check(used + 1, room);                                              \
+        return dst + used;                                                  \
     }                                                                       \
                                                                             \
     void *__ ## str ## cpy_chk(void *dst, const void *src, size_t room)     \
     {                                                                       \
-        str ## _copy(dst, src, room);                                       \
+        str ## _copy(dst, src, SIZE_MAX, room);                             \
         return dst;                                                         \
     }                                                                       \
                                                                             \
     void *__ ## stp ## cpy_chk(void *dst, const void *src, size_t room)     \
     {                                                                       \
-        return (type *)dst + str ## _copy(dst, src, room);                  \
-    }                                                                       \
-                                                                            \
-    static inline size_t str ## _used(const type *dst, size_t room)         \
-    {                                                                       \
-        size_t used = 0;                                                    \
-                                                                            \
-        if ((uintptr_t)dst % sizeof(type)) {                                \
-            used = 8;                                                       \
-        }                                                                   \
-        while (used < room && used < 8 && dst[used]) {                      \
-            used++;                                                         \
-        }                                                                   \
-        if (used == 8) {                                                    \
-            used = native_ ## str ## nlen(dst, room);                       \
-        }                                                                   \
-        check(used + 1, room);                                              \
-        return used;                                                        \
+        return str ## _copy(dst, src, SIZE_MAX, room);                      \
     }                                                                       \
                                                                             \
     void *__ ## str ## cat_chk(void *dst, const void *src, size_t room)     \
     {                                                                       \
-        size_t used = str ## _used(dst, room);                              \
+        type *end = str ## _end(dst, room);                                 \
                                                                             \
-        str ## _copy((type *)dst + used, src, room - used);                 \
+        str ## _copy(end, src, SIZE_MAX, room - (end - (type *)dst));       \
         return dst;                                                         \
     }                                                                       \
                                                                             \
     void *__ ## str ## ncat_chk(void *dst, const void *src, size_t n,       \
                                 size_t room)                                \
     {                                                                       \
-        size_t used = str ## _used(dst, room);                              \
+        type *end = str ## _end(dst, room);                                 \
                                                                             \
-        if (n < room - used) {                                              \
-            native_ ## str ## ncat((type *)dst + used, src, n);             \
-        } else {                                                            \
-            str ## _copy((type *)dst + used, src, room - used);             \
-        }                                                                   \
+        str ## _copy(end, src, n, room - (end - (type *)dst));              \
         return dst;                                                         \
     }
 
