@@ -4,10 +4,10 @@
 # skips what is done already, and leaves its results in build/.
 
 JOBS ?= $(shell nproc)
-export JOBS QEMU_SRC TARGETS FILE REROLL TRIALS SEED FUNCTIONS
+export JOBS QEMU_SRC TARGETS FILE REROLL TRIALS SEED FUNCTIONS GUESTS PROGRAMS QUICK
 
 .NOTPARALLEL:
-.PHONY: all demo check sanitize fuzz series series-check refresh clean distclean help
+.PHONY: all demo check bench sanitize fuzz series series-check refresh clean distclean help
 
 all:
 	@dev/build
@@ -18,6 +18,9 @@ demo:
 
 check:
 	@dev/check
+
+bench:
+	@dev/bench/run
 
 fuzz:
 	@dev/fuzz
@@ -45,6 +48,7 @@ help:
 	@echo 'make               QEMU with the series: build/qemu-<target>'
 	@echo 'make demo          a real program on eight guests, translated and with the bypass'
 	@echo 'make check         all tests'
+	@echo 'make bench         what a call costs and what programs gain: build/bench/report.html (an hour)'
 	@echo 'make fuzz          native functions against the guests'"'"' own, at random: TRIALS=1000000 SEED=random'
 	@echo 'make sanitize      the tests of native calls, QEMU built with ASan and UBSan (long)'
 	@echo 'make series        build/series/*.patch, ready for git am and for mail'
@@ -54,4 +58,5 @@ help:
 	@echo
 	@echo 'QEMU_SRC=DIR|TARBALL  another QEMU tree      FILE=TEXT  input of make demo'
 	@echo 'TARGETS="arm mips"    only these guests      JOBS=N     parallel jobs'
-	@echo 'REROLL=2              make series says v2    FUNCTIONS="memcpy strlen"  make fuzz tries these'
+	@echo 'REROLL=2              make series says v2    FUNCTIONS="memcpy strlen"  make fuzz and bench try these'
+	@echo 'QUICK=1               a short make bench     GUESTS="arm mips" PROGRAMS="jq tar"  make bench runs these'

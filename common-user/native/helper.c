@@ -374,6 +374,12 @@ static int native_wide_compare(const wchar_t *p, const wchar_t *q, size_t n,
         return native_host_compare(p, q, n, how);
     }
 
+    /* Most strings are short, or differ soon. */
+    for (int i = 0; i < 8; i++, p++, q++, n--) {
+        if (n <= 1 || *p != *q || (how != WMEMCMP && *p == 0)) {
+            return native_wide_order(p, q, how);
+        }
+    }
     /* Find the block of the difference, if there is one, and halve it. */
     for (bool first = true;; first = false) {
         block = MIN(block, n);
@@ -569,29 +575,30 @@ target_ulong HELPER(native_strspn)(CPUArchState *env, target_ulong s,
 }
 
 /* Where the first of @set is in @s: as a length, or as a pointer or NULL */
-static inline target_ulong native_cspn(CPUArchState *env, uintptr_t ra,
-                                       target_ulong s, target_ulong set,
-                                       bool pointer)
-{
-    char *p, *q;
-    size_t len;
-    NativeCall c = native_begin_set(env, ra, s, set, &p, &q, &len);
-    size_t ret = strcspn(p, q);
-
-    native_check(c, s, ret + 1, MMU_DATA_LOAD);
-    return native_end(!pointer ? ret : p[ret] ? s + ret : 0);
-}
-
 target_ulong HELPER(native_strcspn)(CPUArchState *env, target_ulong s,
                                     target_ulong set)
 {
-    return native_cspn(env, GETPC(), s, set, false);
+    char *p, *q;
+    size_t len;
+    NativeCall c = native_begin_set(env, GETPC(), s, set, &p, &q, &len);
+    size_t ret = strcspn(p, q);
+
+    native_check(c, s, ret + 1, MMU_DATA_LOAD);
+    return native_end(ret);
 }
 
 target_ulong HELPER(native_strpbrk)(CPUArchState *env, target_ulong s,
                                     target_ulong set)
 {
-    return native_cspn(env, GETPC(), s, set, true);
+    char *p, *q, *found;
+    size_t len;
+    NativeCall c = native_begin_set(env, GETPC(), s, set, &p, &q, &len);
+
+    found = strpbrk(p, q);
+    if (unlikely(native_tags_checked(env))) {
+        native_check(c, s, (found ? found - p : strlen(p)) + 1, MMU_DATA_LOAD);
+    }
+    return native_end(native_found(s, p, found));
 }
 
 void HELPER(native_bypass_count)(void *count)

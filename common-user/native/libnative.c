@@ -142,24 +142,25 @@ void __explicit_bzero_chk(void *dst, size_t n, size_t room)
  * there should be room for stays within what there is.  Short strings, if at
  * addresses that all guests load from, are done before a call would be made.
  */
-#define SHORT   9
+#define SHORT       9
+#define MIN(a, b)   ((a) < (b) ? (a) : (b))
 
 #define CHECKED_STRINGS(str, stp, type)                                     \
     /* Copy at most n characters, and a NUL; of which the address returns */\
     static inline type *str ## _copy(type *dst, const type *src, size_t n,  \
                                      size_t room)                           \
     {                                                                       \
-        size_t i = 0, len;                                                  \
+        size_t few = MIN(n, MIN(room, SHORT)), i, len;                      \
                                                                             \
-        if (((uintptr_t)dst | (uintptr_t)src) % sizeof(type) == 0) {        \
-            for (; i < SHORT; i++) {                                        \
-                check(i + 1, room);                                         \
-                dst[i] = i < n ? src[i] : 0;                                \
-                if (!dst[i]) {                                              \
-                    return dst + i;                                         \
-                }                                                           \
+        if (((uintptr_t)dst | (uintptr_t)src) % sizeof(type)) {             \
+            few = 0;                                                        \
+        }                                                                   \
+        for (i = 0; i < few; i++) {                                         \
+            if (!(dst[i] = src[i])) {                                       \
+                return dst + i;                                             \
             }                                                               \
         }                                                                   \
+        check(i + 1, room);                                                 \
         if (n < room) {                                                     \
             if (i) {                                                        \
                 dst[i] = 0;                                                 \
@@ -174,14 +175,15 @@ void __explicit_bzero_chk(void *dst, size_t n, size_t room)
                                                                             \
     static inline type *str ## _end(type *dst, size_t room)                 \
     {                                                                       \
-        size_t used = 0;                                                    \
+        size_t few = MIN(room, SHORT), used = 0;                            \
                                                                             \
-        if ((uintptr_t)dst % sizeof(type) == 0) {                           \
-            while (used < SHORT && used < room && dst[used]) {              \
-                used++;                                                     \
-            }                                                               \
+        if ((uintptr_t)dst % sizeof(type)) {                                \
+            few = 0;                                                        \
         }                                                                   \
-        if (used == SHORT || (uintptr_t)dst % sizeof(type)) {               \
+        while (used < few && dst[used]) {                                   \
+            used++;                                                         \
+        }                                                                   \
+        if (used == few) {                                                  \
             used = native_ ## str ## nlen(dst, room);                       \
         }                                                                   \
         check(used + 1, room);                                              \

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""make bench: nanoseconds per call of each function, on each guest."""
+import ctypes
+import os
+import re
+import subprocess
+
+import guests
+import stats
+from common import ENV, OUT, ROOT, LeftOut
+
+SIZES = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512] + [1024 << i for i in range(0, 11, 2)]
+KEY = ('guest', 'function', 'size', 'align')
+WAYS = ('translated', 'bypass', 'host')
+VALUES = (*(f'{w}_ns' for w in WAYS), *(f'{w}_median_ns' for w in WAYS),
+          'spread', 'rounds', 'stable', 'gain', 'over_host', 'host_function')
+MOPS_KEY = ('size', 'align')
+MOPS_VALUES = ('translated_ns', 'bypass_ns', 'mops_ns', 'host_ns')
+# What a call is made of; not in the table.
+PARTS = ('timer', 'loop', 'direct', 'empty')
+QUICK_SIZES = [0, 8, 64, 1024, 65536]
+QUICK_FUNCTIONS = ['memcpy', 'memset', 'memcmp', 'strlen', 'strcpy', 'strcmp', 'strchr', 'strstr', 'wcslen']
+RUN_NS = 1.5e6                  # of one sample; the clock of a guest takes about a microsecond
+ROUNDS = (4, 24)                # at least, at most
+
+
+def functions(guest=None):
+    """The names in the table that a guest has, or all of them."""
+    names, skip = [], False
+    for line in open(ROOT / 'include/user/native-functions.h.inc', encoding='utf-8'):
+        if line.startswith('#'):
+            skip = line.startswith('#if') and guest not in (None, 'arm')
+        row = re.match(r'NATIVE(_CHECKED|_\w+)?\((\w+)', line)
+        if row and not skip:
+            names.append(f'__{row[2]}_chk' if row[1] == '_CHECKED' else row[2])
+    return names
+
+
+def host_function(name):
+    """What the host calls a guest's function."""
+    aeabi = re.fullmatch(r'__aeabi_(\w+?)[48]?', name)
+    return {'memclr': 'bzero'}.get(aeabi[1], aeabi[1]) if aeabi else name
+
+
+def build(compiler, name):
+    """Compile calls.c for a guest or the host; returns the program."""
+    out = OUT / 'calls' / name
+    out.mkdir(parents=True, exist_ok=True)
+    source = ROOT / 'dev/bench'
+    tests = ROOT / 'tests/tcg/multiarch/native-bypass'
+    for command in (
+            [compiler, '-O2', '-fPIC', '-fno-builtin', '-shared', '-o', out / 'libown.so', source / 'own.c'],
+            # libc comes first, where it has what own.c has too
+            [compiler, '-O2', '-Wall', '-fno-builtin', '-pthread', '-D_GNU_SOURCE', f'-I{ROOT}/include',
+             f'-I{tests}', '-o', out / 'calls', source / 'calls.c', '-Wl,-rpath,$ORIGIN,-z,lazy,--no-as-needed',
+             '-lc', '-ldl', out / 'libown.so']):
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
+        if made.returncode:
+            raise LeftOut(f'calls.c does not compile for {name}: {made.stderr.strip().splitlines()[0]}')
+    return out / 'calls'
+
+
+class Calls:
+    """A running calls.c, which measures when it is asked to."""
+
+    def __init__(self, command):
+        # all ways on one CPU and the one who asks on another, where there are two
+        cpu = max(os.sched_getaffinity(0))
+        # pylint: disable=subprocess-popen-preexec-fn
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENV, bufsize=0,
+            preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+        self.counts = {}
+
+    def run(self, function, size, align, count):
+        """Nanoseconds of so many calls."""
+        self.process.stdin.write(f'{function} {size} {align} {count}\n'.encode())
+        answer = self.process.stdout.readline()
+        if not answer or int(answer) < 0:
+            raise RuntimeError(f'{function} of {size} bytes: ' + (
+                f'ended with {self.process.wait()}' if not answer else 'not native, or not there'))
+        return int(answer)
+
+    def count(self, *cell):
+        """How many calls take the time of a sample."""
+        count, ns = 1, self.run(*cell, 1)
+        while ns < RUN_NS / 2:
+            count = min(int(count * RUN_NS / max(ns, 1000)) + 1, 100 * count)
+            ns = self.run(*cell, count)
+        return count
+
+    def close(self):
+        """End the program."""
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def measure(ways, cells, rounds=ROUNDS):
+    """Samples in nanoseconds per call of each way, in turn, until the ratios are stable."""
+    counts = [w.count(*c) for w, c in zip(ways, cells)]
+    samples = [[] for _ in ways]
+    steady = False
+    while len(samples[0]) < rounds[0] or (not steady and len(samples[0]) < rounds[1]):
+        for way, cell, count, found in zip(ways, cells, counts, samples):
+            found.append(way.run(*cell, count) / count)
+        steady = all(stats.stable(samples[i], samples[i + 1]) for i in range(len(ways) - 1))
+    return samples, steady
+
+
+def row_of(samples, steady, host_name):
+    """The values of a cell."""
+    best = [stats.best(s) for s in samples]
+    row = {f'{w}_ns': f'{b:.2f}' for w, b in zip(WAYS, best)}
+    row |= {f'{w}_median_ns': f'{stats.median(s):.2f}' for w, s in zip(WAYS, samples)}
+    return row | {
+        'spread': f'{max(map(stats.spread, samples)):.3f}', 'rounds': len(samples[0]), 'stable': int(steady),
+        'gain': f'{best[0] / best[1]:.3f}', 'over_host': f'{best[1] / best[2]:.3f}',
+        'host_function': host_name}
+
+
+def cells_of(function, quick):
+    """Sizes and alignments of a function's cells."""
+    if function in PARTS:
+        return [(0, 'aligned')]
+    width = 4 if function.lstrip('_').startswith('w') else 1
+    sizes = [s for s in (QUICK_SIZES if quick else SIZES) if s % width == 0]
+    aligns = ['aligned'] if quick else ['aligned', 'misaligned']
+    return [(s, a) for s in sizes for a in aligns] + [(0, 'mix')]
+
+
+def run(guest_names, chosen, table, mops, progress, quick):
+    """Measure all cells that the tables do not have; returns what could not be."""
+    left_out = []
+    libc = ctypes.CDLL(None)
+    plan = []
+    for guest in guest_names:
+        names = functions(guest)
+        if chosen:
+            names = [n for n in names if n in chosen]
+        elif quick:
+            names = QUICK_FUNCTIONS
+        plan += [(guest, f, *c) for f in [*PARTS, *names] for c in cells_of(f, quick)]
+    missing = [c for c in plan if not table.has(*c)]
+    progress.skip('calls', 1 - len(missing) / max(len(plan), 1))
+    done = len(plan) - len(missing)
+    host = None
+    for guest in guest_names:
+        cells = [c for c in missing if c[0] == guest]
+        if not cells:
+            continue
+        try:
+            if not guests.compiler(guest):
+                raise LeftOut(f'{guest}: no {guests.TRIPLETS[guest]}-gcc')
+            program = build(guests.compiler(guest), guest)
+            host = host or Calls([build('gcc', 'host')])
+        except LeftOut as e:
+            left_out.append(f'functions of {guest}: {e}')
+            continue
+        root = guests.sysroot(guest)
+        ways = [Calls(guests.qemu(guest, root) + [program]),
+                Calls(guests.qemu(guest, root, True) + [program, 'native']), host]
+        for _, function, size, align in cells:
+            name = host_function(function)
+            try:
+                samples, steady = measure(
+                    ways, [(function, size, align)] * 2 + [(name, size, align)])
+            except RuntimeError as e:
+                left_out.append(f'{guest}: {e}')
+                break
+            known = function in PARTS or hasattr(libc, name)
+            table.add(guest=guest, function=function, size=size, align=align,
+                      **row_of(samples, steady, name if known else 'plain C'))
+            done += 1
+            progress.step('calls', done / len(plan), f'{guest} {function} {size}')
+        if guest == 'aarch64' and not chosen:
+            run_mops(ways, mops, quick)
+        for way in ways[:2]:
+            way.close()
+    if host:
+        host.close()
+    return left_out
+
+
+def run_mops(ways, table, quick):
+    """FEAT_MOPS' instructions in the guest against its memcpy() and the bypass."""
+    for size in QUICK_SIZES if quick else SIZES:
+        for align in ('aligned', 'misaligned'):
+            if table.has(size, align):
+                continue
+            cell = ('memcpy', size, align)
+            samples, _ = measure([*ways, ways[0]], [cell, cell, cell, ('mops', size, align)])
+            t, b, h, m = (f'{stats.best(s):.2f}' for s in samples)
+            table.add(size=size, align=align, translated_ns=t, bypass_ns=b, mops_ns=m, host_ns=h)
