@@ -145,18 +145,19 @@ void __explicit_bzero_chk(void *dst, size_t n, size_t room)
 #define SHORT       9
 #define MIN(a, b)   ((a) < (b) ? (a) : (b))
 
-#define CHECKED_STRINGS(str, stp, type)                                     \
+#define CHECKED_STRINGS(str, stp, char_t)                                   \
     /* Copy at most n characters, and a NUL; of which the address returns */\
-    static inline type *str ## _copy(type *dst, const type *src, size_t n,  \
-                                     size_t room)                           \
+    static inline char_t *str ## _copy(char_t *dst, const char_t *src,      \
+                                       size_t n, size_t room)               \
     {                                                                       \
         size_t few = MIN(n, MIN(room, SHORT)), i, len;                      \
                                                                             \
-        if (((uintptr_t)dst | (uintptr_t)src) % sizeof(type)) {             \
+        if (((uintptr_t)dst | (uintptr_t)src) % sizeof(char_t)) {           \
             few = 0;                                                        \
         }                                                                   \
         for (i = 0; i < few; i++) {                                         \
-            if (!(dst[i] = src[i])) {                                       \
+            dst[i] = src[i];                                                \
+            if (!dst[i]) {                                                  \
                 return dst + i;                                             \
             }                                                               \
         }                                                                   \
@@ -173,11 +174,11 @@ void __explicit_bzero_chk(void *dst, size_t n, size_t room)
         return dst + i + len;                                               \
     }                                                                       \
                                                                             \
-    static inline type *str ## _end(type *dst, size_t room)                 \
+    static inline char_t *str ## _end(char_t *dst, size_t room)             \
     {                                                                       \
         size_t few = MIN(room, SHORT), used = 0;                            \
                                                                             \
-        if ((uintptr_t)dst % sizeof(type)) {                                \
+        if ((uintptr_t)dst % sizeof(char_t)) {                              \
             few = 0;                                                        \
         }                                                                   \
         while (used < few && dst[used]) {                                   \
@@ -203,18 +204,18 @@ void __explicit_bzero_chk(void *dst, size_t n, size_t room)
                                                                             \
     void *__ ## str ## cat_chk(void *dst, const void *src, size_t room)     \
     {                                                                       \
-        type *end = str ## _end(dst, room);                                 \
+        char_t *end = str ## _end(dst, room);                               \
                                                                             \
-        str ## _copy(end, src, SIZE_MAX, room - (end - (type *)dst));       \
+        str ## _copy(end, src, SIZE_MAX, room - (end - (char_t *)dst));     \
         return dst;                                                         \
     }                                                                       \
                                                                             \
     void *__ ## str ## ncat_chk(void *dst, const void *src, size_t n,       \
                                 size_t room)                                \
     {                                                                       \
-        type *end = str ## _end(dst, room);                                 \
+        char_t *end = str ## _end(dst, room);                               \
                                                                             \
-        str ## _copy(end, src, n, room - (end - (type *)dst));              \
+        str ## _copy(end, src, n, room - (end - (char_t *)dst));            \
         return dst;                                                         \
     }
 

@@ -804,8 +804,8 @@ static bool try_row(const Row *row, unsigned long first, unsigned long end)
 }
 
 /* For what a libc does not have */
-#define PLAIN(CHAR, lcpy, lcat) \
-static size_t plain_ ## lcpy(CHAR *d, const CHAR *s, size_t n) \
+#define PLAIN(char_t, lcpy, lcat) \
+static size_t plain_ ## lcpy(char_t *d, const char_t *s, size_t n) \
 { \
     size_t i = 0; \
  \
@@ -820,7 +820,7 @@ static size_t plain_ ## lcpy(CHAR *d, const CHAR *s, size_t n) \
     return i; \
 } \
  \
-static size_t plain_ ## lcat(CHAR *d, const CHAR *s, size_t n) \
+static size_t plain_ ## lcat(char_t *d, const char_t *s, size_t n) \
 { \
     size_t used = 0; \
  \
