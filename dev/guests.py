@@ -36,11 +36,15 @@ def documentation(out):
 
 
 def qemu(guest, root, bypass=False, options=()):
-    """The command that runs a guest's program with the libraries below root."""
+    """The command that runs a guest's program with the libraries below root.
+
+    The bypass is libnative.so's, or that of the library that it names.
+    """
     command = [str(BUILD / f'qemu-{guest}'), '-L', str(root)]
     if (root / 'lib/libc.so.6').exists():
         # or the host's ld.so.cache leads i386's loader to another C library
         command += ['-E', f'LD_LIBRARY_PATH={root}/lib']
     if bypass:
-        command += ['--native-bypass', str(NATIVE / f'{guest}-linux-user/libnative.so')]
+        library = NATIVE / f'{guest}-linux-user/libnative.so' if bypass in (True, 1) else bypass
+        command += ['--native-bypass', str(library)]
     return command + list(options)
