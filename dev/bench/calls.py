@@ -128,10 +128,8 @@ def cells_of(function, quick):
     return [(s, a) for s in sizes for a in aligns] + [(0, 'mix')]
 
 
-def run(guest_names, chosen, table, mops, progress, quick):
-    """Measure all cells that the tables do not have; returns what could not be."""
-    left_out = []
-    libc = ctypes.CDLL(None)
+def cells(guest_names, chosen, quick):
+    """All that is to be measured: guest, function, size, alignment."""
     plan = []
     for guest in guest_names:
         names = functions(guest)
@@ -140,14 +138,18 @@ def run(guest_names, chosen, table, mops, progress, quick):
         elif quick:
             names = QUICK_FUNCTIONS
         plan += [(guest, f, *c) for f in [*PARTS, *names] for c in cells_of(f, quick)]
+    return plan
+
+
+def run(plan, table, mops, progress, quick):
+    """Measure all cells that the tables do not have; returns what could not be."""
+    left_out = []
+    libc = ctypes.CDLL(None)
     missing = [c for c in plan if not table.has(*c)]
     progress.skip('calls', 1 - len(missing) / max(len(plan), 1))
     done = len(plan) - len(missing)
     host = None
-    for guest in guest_names:
-        cells = [c for c in missing if c[0] == guest]
-        if not cells:
-            continue
+    for guest in dict.fromkeys(c[0] for c in missing):
         try:
             if not guests.compiler(guest):
                 raise LeftOut(f'{guest}: no {guests.TRIPLETS[guest]}-gcc')
@@ -159,7 +161,7 @@ def run(guest_names, chosen, table, mops, progress, quick):
         root = guests.sysroot(guest)
         ways = [Calls(guests.qemu(guest, root) + [program]),
                 Calls(guests.qemu(guest, root, True) + [program, 'native']), host]
-        for _, function, size, align in cells:
+        for _, function, size, align in [c for c in missing if c[0] == guest]:
             name = host_function(function)
             try:
                 samples, steady = measure(
@@ -172,7 +174,7 @@ def run(guest_names, chosen, table, mops, progress, quick):
                       **row_of(samples, steady, name if known else 'plain C'))
             done += 1
             progress.step('calls', done / len(plan), f'{guest} {function} {size}')
-        if guest == 'aarch64' and not chosen:
+        if guest == 'aarch64' and (guest, 'memcpy', 0, 'aligned') in plan:
             run_mops(ways, mops, quick)
         for way in ways[:2]:
             way.close()

@@ -1,0 +1,431 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""make bench: the summary for the terminal, and report.html."""
+import base64
+import collections
+import html
+import io
+import math
+
+import calls
+import common
+import programs
+import stats
+import where
+
+SHORT, LARGE = 128, 4096        # bytes: short up to the one, large from beyond the other
+NOISE = 0.05                    # what "stable" allows
+COLORS = {'translated': '#c44e52', 'bypass': '#4c72b0', 'host': '#55a868', 'mops': '#8172b2'}
+STYLE = '''
+body { font: 15px/1.45 sans-serif; max-width: 1250px; margin: 1em auto; padding: 0 1em; color: #222 }
+table { border-collapse: collapse; margin: .6em 0 } td, th { padding: .15em .6em; border-bottom: 1px solid #ddd }
+td { text-align: right } td:first-child, th:first-child, td.l { text-align: left } img { max-width: 100% }
+th { background: #f3f3f3 } summary { cursor: pointer; font-weight: bold } .small td, .small th { font-size: 11px; padding: 1px 4px }
+'''
+
+
+def number(value, digits=2):
+    """A number for people, '-' for none."""
+    return '-' if value in (None, '') else f'{float(value):,.{digits}f}'
+
+
+def size_name(size):
+    """512, 4 Ki, 1 Mi."""
+    size = int(size)
+    for unit, name in ((1 << 20, ' Mi'), (1 << 10, ' Ki')):
+        if size and size % unit == 0:
+            return f'{size // unit}{name}'
+    return str(size)
+
+
+class Data:
+    """All tables of a run."""
+
+    def __init__(self, tables):
+        rows = {name: t.rows for name, t in tables.items()}
+        self.cells = [r for r in rows['calls'] if r['function'] not in calls.PARTS]
+        self.parts = {(r['guest'], r['function']): r for r in rows['calls'] if r['function'] in calls.PARTS}
+        self.programs = [r for r in rows['programs'] if r['status'] == 'ok']
+        self.mops, self.where, self.sizes, self.off = rows['mops'], rows['where'], rows['sizes'], rows['off']
+        self.guests = [g for g in common.TRIPLETS if any(
+            r['guest'] == g for name in ('calls', 'programs') for r in rows[name])]
+
+    def of(self, rows, guest):
+        """The rows of a guest."""
+        return [r for r in rows if r['guest'] == guest]
+
+    def gains(self, guest, low=0, high=1 << 62, field='gain'):
+        """Ratios of the cells of these sizes."""
+        return [float(r[field]) for r in self.of(self.cells, guest)
+                if r['align'] != 'mix' and low <= int(r['size']) <= high and r[field]]
+
+
+def cell_name(row):
+    """Function, size and alignment of a cell."""
+    if row['align'] == 'mix':
+        return f'{row["function"]}, mix of sizes'
+    return f'{row["function"]} {size_name(row["size"])}' + (' misaligned' if row['align'] == 'misaligned' else '')
+
+
+def too_slow(row):
+    """Whether a cell misses what we promise: at most 1.3 times translated below 16 bytes, never slower from there."""
+    gain = float(row['gain'])
+    short = row['align'] != 'mix' and int(row['size']) < 16
+    return gain < (1 / 1.3 if short else 1 - NOISE)
+
+
+def far_from_host(row):
+    """Whether a large cell takes more than 1.1 times the host's."""
+    return row['align'] != 'mix' and int(row['size']) >= 65536 and float(row['over_host']) > 1.1 + NOISE
+
+
+def cause(row, data):
+    """Why a cell gains little: what its time is made of."""
+    part = data.parts.get((row['guest'], 'empty'))
+    empty = float(part['bypass_ns']) if part else 0.0
+    bypass, host, translated = (float(row[f'{w}_ns']) for w in ('bypass', 'host', 'translated'))
+    inside = max(bypass - empty - host, 0)
+    parts = {'guest code of the call (loop, PLT, block look-ups)': empty, "the host's function": host,
+             'helper' + (', and guest code that it is composed of' if row['function'] not in native_names() else ''):
+             inside}
+    largest = max(parts, key=parts.get)
+    return (f'{largest}: {parts[largest]:.0f} of {bypass:.0f} ns; '
+            f'translated code is done in {translated:.0f} ns')
+
+
+def native_names():
+    """The functions that are a stub and nothing more."""
+    with open(common.ROOT / 'include/user/native-functions.h.inc', encoding='utf-8') as f:
+        return {line.split('(')[1].split(',')[0] for line in f if line.startswith(('NATIVE(', 'NATIVE_ALIAS('))}
+
+
+def summary(data, left_out):
+    """The screen at the end of a run."""
+    lines = [f'{"guest":<9} {"worst cell, times as fast as translated":<42} {"short":>6} {"medium":>7} '
+             f'{"large":>6} {"large/host":>10} {"programs":>9} {"off":>8}']
+    for guest in data.guests:
+        worst = stats.worst(data.of(data.cells, guest), 'gain')
+        means = [stats.geomean(g) for g in (
+            data.gains(guest, 0, SHORT), data.gains(guest, SHORT + 1, LARGE), data.gains(guest, LARGE + 1),
+            data.gains(guest, LARGE + 1, field='over_host'),
+            [float(r['gain']) for r in data.of(data.programs, guest) if r['program'] != 'true'])]
+        off = data.of(data.off, guest)
+        name = f'{float(worst[0]["gain"]):5.2f}  {cell_name(worst[0])}' if worst else '-'
+        cells = [number(m) for m in means] + [f'{float(off[0]["ratio"]):.5f}' if off else '-']
+        lines.append('{:<9} {:<42} {:>6} {:>7} {:>6} {:>10} {:>9} {:>8}'.format(guest, name, *cells))
+    slow = [r for r in data.cells if too_slow(r)]
+    far = [r for r in data.cells if far_from_host(r)]
+    unsteady = sum(r['stable'] == '0' for r in data.cells)
+    lines += [f'short: up to {SHORT} bytes, large: more than {size_name(LARGE)}; geometric means of times as fast as '
+              'translated (of large/host: times as slow as the host).',
+              'off: instructions of the patched QEMU without the option, of the base\'s.',
+              f'{len(data.cells)} cells; {len(slow)} slower than promised, {len(far)} of 64 Ki and more over 1.1 times '
+              f'the host\'s, {unsteady} not stable to 5 %.']
+    if left_out:
+        lines.append(f'NOT COMPLETE: {len(left_out)} left out or failed:')
+        lines += [f'  {line}' for line in left_out[:8]]
+        if len(left_out) > 8:
+            lines.append(f'  and {len(left_out) - 8} more')
+    lines.append('build/bench/report.html has the pictures, build/bench/*.csv the figures.')
+    return '\n'.join(lines)
+
+
+# --- pictures
+
+def picture(figure, dpi=80):
+    """An <img> of a figure, which is then closed."""
+    from matplotlib import pyplot
+    out = io.BytesIO()
+    figure.savefig(out, dpi=dpi, format='png', bbox_inches='tight')
+    pyplot.close(figure)
+    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}">'
+
+
+def axes(count, columns, width, height, **kind):
+    """A figure with so many axes, and those."""
+    from matplotlib import pyplot
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    figure, grid = pyplot.subplots(rows, columns, squeeze=False, figsize=(width * columns, height * rows), **kind)
+    for ax in grid.flat[count:]:
+        ax.set_visible(False)
+    return figure, list(grid.flat[:count])
+
+
+def draw_curves(rows, ways, ax):
+    """ns per call over size, both logarithmic; misaligned dotted."""
+    for way in ways:
+        for align, line in (('aligned', '-'), ('misaligned', ':')):
+            points = sorted((int(r['size']), float(r[f'{way}_ns'])) for r in rows if r['align'] == align)
+            if points:
+                ax.plot([max(x, 0.5) for x, _ in points], [y for _, y in points], line, color=COLORS[way],
+                        linewidth=1, label=way if line == '-' else None)
+    ax.set_xscale('log', base=2)
+    ax.set_yscale('log')
+    ax.set_xticks([0.5, 8, 128, 2048, 32768, 524288], ['0', '8', '128', '2Ki', '32Ki', '512Ki'], fontsize=6)
+    ax.tick_params(axis='y', labelsize=6)
+    ax.grid(alpha=0.25)
+
+
+def curves(data, guest):
+    """A panel for each function."""
+    by_name = collections.defaultdict(list)
+    for r in data.of(data.cells, guest):
+        by_name[r['function']].append(r)
+    if not by_name:
+        return ''
+    figure, panels = axes(len(by_name), 8, 2.1, 1.7)
+    for ax, (name, rows) in zip(panels, by_name.items()):
+        draw_curves(rows, calls.WAYS, ax)
+        ax.set_title(name, fontsize=8)
+    panels[0].legend(fontsize=6)
+    figure.tight_layout(pad=0.4)
+    return picture(figure)
+
+
+def heat_map(data):
+    """Times as fast as translated, function x size, for each guest."""
+    from matplotlib import colors
+    sizes = sorted({int(r['size']) for r in data.cells if r['align'] == 'aligned'})
+    names = list(dict.fromkeys(r['function'] for r in data.cells))
+    with_cells = [g for g in data.guests if data.of(data.cells, g)]
+    if not with_cells:
+        return ''
+    figure, panels = axes(len(with_cells), 4, 3.6, 0.6 + 0.125 * len(names), sharey=True)
+    for ax, guest in zip(panels, with_cells):
+        grid = [[float('nan')] * (len(sizes) + 1) for _ in names]
+        for r in data.of(data.cells, guest):
+            if r['align'] != 'misaligned':
+                column = len(sizes) if r['align'] == 'mix' else sizes.index(int(r['size']))
+                grid[names.index(r['function'])][column] = math.log2(float(r['gain']))
+        shown = ax.imshow(grid, aspect='auto', cmap='RdBu', norm=colors.TwoSlopeNorm(0, -2, 7))
+        ax.set_title(guest, fontsize=9)
+        ax.set_xticks(range(len(sizes) + 1), [size_name(s) for s in sizes] + ['mix'], rotation=90, fontsize=6)
+        ax.set_yticks(range(len(names)), names, fontsize=6)
+    ticks = [-2, -1, 0, 1, 2, 3, 4, 5, 6, 7]
+    bar = figure.colorbar(shown, ax=panels, ticks=ticks, fraction=0.012, pad=0.01)
+    bar.ax.set_yticklabels([f'{2.0 ** t:g}' for t in ticks], fontsize=7)
+    return picture(figure, 90)
+
+
+def program_bars(data):
+    """Times as fast as translated, a bar for each program, for each guest."""
+    names = [n for n in programs.NAMES if any(r['program'] == n for r in data.programs)]
+    with_programs = [g for g in data.guests if data.of(data.programs, g)]
+    if not names:
+        return ''
+    figure, panels = axes(len(with_programs), 4, 3.2, 0.8 + 0.2 * len(names), sharex=True, sharey=True)
+    for ax, guest in zip(panels, with_programs):
+        gain = {r['program']: float(r['gain']) for r in data.of(data.programs, guest)}
+        at = [i for i, n in enumerate(names) if n in gain]
+        values = [gain[names[i]] for i in at]
+        ax.barh(at, values, color=[COLORS['bypass'] if v >= 1 else COLORS['translated'] for v in values])
+        for i, v in zip(at, values):
+            ax.text(v, i, f' {v:.2f}', va='center', fontsize=7)
+        ax.axvline(1, color='#444', linewidth=0.8)
+        ax.set_title(guest, fontsize=9)
+        ax.set_yticks(range(len(names)), names, fontsize=8)
+        ax.invert_yaxis() if ax is panels[0] else None
+    panels[0].set_xlim(0, max(float(r['gain']) for r in data.programs) * 1.15)
+    figure.tight_layout()
+    return picture(figure)
+
+
+def where_bars(data, guest):
+    """Stacked shares of a guest's programs, translated above bypass."""
+    rows = [r for r in data.of(data.where, guest) if r['place'] not in (where.ALL, where.TABLE)]
+    if not rows:
+        return ''
+    total = collections.Counter()
+    for r in rows:
+        total[group(r['place'])] += float(r['share'])
+    kinds = [p for p, _ in total.most_common(11)]
+    bars = list(dict.fromkeys((r['program'], r['way']) for r in rows))
+    figure, (ax,) = axes(1, 1, 11, 0.8 + 0.16 * len(bars))
+    left = dict.fromkeys(bars, 0.0)
+    for k, kind in enumerate([*kinds, 'others']):
+        share = collections.Counter()
+        for r in rows:
+            name = group(r['place'])
+            if (name if name in kinds else 'others') == kind:
+                share[r['program'], r['way']] += float(r['share'])
+        ax.barh(range(len(bars)), [share[b] for b in bars], left=[left[b] for b in bars], label=kind,
+                color=f'C{k}' if k < 10 else ('#333', '#bbb')[k - 10], height=0.85)
+        for b in bars:
+            left[b] += share[b]
+    ax.set_yticks(range(len(bars)), [f'{p} {w}' for p, w in bars], fontsize=6)
+    ax.invert_yaxis()
+    ax.set_xlim(0, 1)
+    ax.legend(fontsize=7, loc='upper left', bbox_to_anchor=(1, 1))
+    return picture(figure)
+
+
+def group(place):
+    """Programs have names of their own; all of them are programs."""
+    return 'the program itself' if place.startswith('program ') else place
+
+
+# --- tables
+
+def table(head, rows, kind=''):
+    """An HTML table; cells are text or numbers."""
+    out = [f'<table class="{kind}"><tr>', *(f'<th>{html.escape(str(h))}</th>' for h in head), '</tr>']
+    for row in rows:
+        cells = []
+        for i, cell in enumerate(row):
+            left = i and isinstance(cell, str) and not cell.replace(',', '').replace('.', '').strip('-% ').isdigit()
+            cells.append(f'<td{" class=l" if left else ""}>{html.escape(str(cell))}</td>')
+        out.append(f'<tr>{"".join(cells)}</tr>')
+    return '\n'.join([*out, '</table>'])
+
+
+def guest_table(data):
+    """As summary() has it, but for a page."""
+    rows = []
+    for guest in data.guests:
+        worst = stats.worst(data.of(data.cells, guest), 'gain')
+        rows.append([guest, *(number(stats.geomean(g)) for g in (
+            data.gains(guest, 0, SHORT), data.gains(guest, SHORT + 1, LARGE), data.gains(guest, LARGE + 1),
+            [float(r['gain']) for r in data.of(data.cells, guest) if r['align'] == 'mix'],
+            data.gains(guest, LARGE + 1, field='over_host'),
+            [float(r['gain']) for r in data.of(data.programs, guest) if r['program'] != 'true'])),
+            f'{number(worst[0]["gain"])} {cell_name(worst[0])}' if worst else '-'])
+    return table(['guest', f'up to {SHORT} B', f'to {size_name(LARGE)}', 'larger', 'mix of sizes',
+                  'larger, over host', 'programs', 'worst cell'], rows)
+
+
+def breakdown(data):
+    """What the shortest call is made of, by differences of what was measured."""
+    rows = []
+    for guest in data.guests:
+        part = {p: data.parts.get((guest, p)) for p in calls.PARTS}
+        cell = {s: next((r for r in data.of(data.cells, guest) if r['function'] == 'memcpy' and
+                         r['size'] == s and r['align'] == 'aligned'), None) for s in ('0', '8')}
+        if not all(part.values()) or not all(cell.values()):
+            continue
+        loop, direct, empty = (float(part[p]['bypass_ns']) for p in ('loop', 'direct', 'empty'))
+        eight = float(cell['8']['bypass_ns'])
+        host = max(float(cell['8']['host_ns']) - float(part['empty']['host_ns']), 0)
+        rows.append([guest, *(number(v, 1) for v in (
+            loop, direct - loop, empty - direct, eight - empty - host, host, eight,
+            float(cell['8']['translated_ns']), float(cell['0']['bypass_ns']),
+            float(part['timer']['bypass_ns'])))])
+    return table(['guest', 'loop', 'call, return: a block look-up', 'PLT: one more', 'stub and helper',
+                  "host's function", 'memcpy of 8, bypass', 'translated', 'memcpy of 0, bypass',
+                  'reading the clock'], rows)
+
+
+def histogram(ranges):
+    """Shares of ranges of sizes, in percent."""
+    total = sum(ranges)
+    return [f'{100 * n / total:.0f}' if total and n * 200 >= total else '' for n in ranges]
+
+
+def called(data, guest, program):
+    """The ten functions that a program calls most."""
+    rows = [r for r in data.of(data.sizes, guest) if r['program'] == program]
+    rows = sorted(rows, key=lambda r: (r['function'] != where.ALL, -int(r['calls'])))[:11]
+    return table(['function', 'calls', 'translated s', 'bypass s', *(f'≤{size_name(e)}' for e in where.ENDS)],
+                 [[r['function'], f'{int(r["calls"]):,}', number(r['translated_s'], 3), number(r['bypass_s'], 3),
+                   *histogram([int(r[f'to_{e}']) for e in where.ENDS])] for r in rows], 'small')
+
+
+def next_library(data):
+    """Mean shares of the places with the bypass, over a guest's programs: what would pay next."""
+    share, count = collections.defaultdict(collections.Counter), collections.Counter()
+    for r in data.where:
+        if r['way'] == 'bypass' and r['place'] == where.ALL:
+            count[r['guest']] += 1
+        elif r['way'] == 'bypass' and r['place'] != where.TABLE:
+            share[group(r['place'])][r['guest']] += float(r['share'])
+    having = [g for g in data.guests if count[g]]
+    if not having:
+        return ''
+    mean = {p: {g: s[g] / count[g] for g in having} for p, s in share.items()}
+    top = sorted(mean, key=lambda p: -sum(mean[p].values()))[:20]
+    return table(['share of run time, mean over programs', *having],
+                 [[p, *(f'{100 * mean[p][g]:.1f} %' for g in having)] for p in top])
+
+
+def program_table(data):
+    """Times and memory of all programs."""
+    before = {(r['guest'], r['program'], r['way']): r['share'] for r in data.where if r['place'] == where.TABLE}
+    native = {(r['guest'], r['program']): r['calls'] for r in data.sizes if r['function'] == where.ALL}
+    rows = []
+    for r in data.programs:
+        key = (r['guest'], r['program'])
+        shares = [f'{100 * float(before[(*key, w)]):.1f} %' if (*key, w) in before else '-' for w in where.WAYS]
+        rows.append([*key, number(r['translated_s'], 3), number(r['bypass_s'], 3), number(r['gain']),
+                     'yes' if r['stable'] == '1' else 'no', number(r['translated_mb'], 1), number(r['bypass_mb'], 1),
+                     f'{int(native[key]):,}' if key in native else '-', *shares])
+    return table(['guest', 'program', 'translated s', 'bypass s', 'times as fast', 'stable', 'peak MB', 'bypass',
+                  'calls', 'in the table\'s functions, translated', 'with the bypass'], rows)
+
+
+def details(title, text):
+    """A part that is folded away."""
+    return f'<details><summary>{html.escape(title)}</summary>{text}</details>' if text else ''
+
+
+def worst_table(data):
+    """The ten worst cells and their cause."""
+    return table(['guest', 'cell', 'times as fast', 'spread', 'cause'],
+                 [[r['guest'], cell_name(r), number(r['gain']), number(r['spread']), cause(r, data)]
+                  for r in stats.worst(data.cells, 'gain', 10)])
+
+
+def cell_table(rows):
+    """Cells with their figures."""
+    return table(['guest', 'cell', *calls.WAYS, 'times as fast', 'over host', 'stable'],
+                 [[r['guest'], cell_name(r), *(number(r[f'{w}_ns'], 1) for w in calls.WAYS), number(r['gain']),
+                   number(r['over_host']), 'yes' if r['stable'] == '1' else 'no'] for r in rows]) if rows else '<p>none</p>'
+
+
+def mops(data):
+    """FEAT_MOPS against the bypass."""
+    if not data.mops:
+        return ''
+    figure, (ax,) = axes(1, 1, 6, 4)
+    draw_curves(data.mops, ('translated', 'bypass', 'mops', 'host'), ax)
+    ax.legend(fontsize=8)
+    return picture(figure) + table(
+        ['size', 'aligned', 'translated ns', 'bypass ns', 'MOPS ns', 'host ns'],
+        [[size_name(r['size']), r['align'], *(number(r[f'{w}_ns'], 1) for w in ('translated', 'bypass', 'mops', 'host'))]
+         for r in data.mops])
+
+
+def write(out, data, about, left_out, when):
+    """report.html, which needs no other file."""
+    import matplotlib
+    matplotlib.use('Agg')
+    slow = [r for r in data.cells if too_slow(r)]
+    far = [r for r in data.cells if far_from_host(r)]
+    missing = ''.join(f'<li>{html.escape(line)}</li>' for line in left_out)
+    parts = [
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Native library calls, measured</title>'
+        f'<style>{STYLE}</style></head><body><h1>Native library calls, measured</h1>',
+        f'<p>{html.escape(about["machine"])}; QEMU {html.escape(about["qemu"])}; commit {about["commit"]}; {when}.</p>',
+        f'<p><b>Not complete</b>, left out or failed:</p><ul>{missing}</ul>' if left_out else '',
+        '<h2>Times as fast as translated</h2><p>Geometric means over all functions and sizes.</p>', guest_table(data),
+        '<h2>Programs</h2>', program_bars(data), details('Times and peak memory', program_table(data)),
+        '<h2>Functions</h2><p>Times as fast as translated: blue is faster, red slower.</p>', heat_map(data),
+        '<p>Nanoseconds of a call over its size in bytes, dotted if misaligned:</p>',
+        *(details(g, curves(data, g)) for g in data.guests),
+        '<h2>The worst ten cells</h2>', worst_table(data),
+        details(f'{len(slow)} cells slower than promised: below 16 bytes by more than 1.3, from there at all',
+                cell_table(slow)),
+        details(f'{len(far)} cells of 64 KiB and more that take more than 1.1 times the host\'s', cell_table(far)),
+        '<h2>What the shortest call is made of</h2><p>Nanoseconds, by differences of measured calls.</p>',
+        breakdown(data),
+        '<h2>Where the time goes</h2><p>With the bypass, by library: what would pay next.</p>', next_library(data)]
+    for guest in data.guests:
+        inside = ''.join(details(f'{r["program"]}: functions and sizes', called(data, guest, r['program']))
+                         for r in data.of(data.programs, guest))
+        parts.append(details(guest, where_bars(data, guest) + inside) if inside else '')
+    parts += [
+        '<h2>Without the option</h2><p>The patched QEMU against the pristine base.</p>',
+        table(['guest', 'instructions, base', 'patched', 'ratio', 'time ratio'],
+              [[r['guest'], f'{int(r["base_instructions"]):,}', f'{int(r["patched_instructions"]):,}', r['ratio'],
+                r['time_ratio']] for r in data.off]),
+        '<h2>Against FEAT_MOPS</h2><p>aarch64, -cpu max: memcpy() as three instructions of the guest.</p>', mops(data),
+        '</body></html>']
+    (out / 'report.html').write_text('\n'.join(parts), encoding='utf-8')
