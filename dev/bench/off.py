@@ -21,7 +21,7 @@ def prepare(guest_names):
     wanted = [g for g in guest_names if not (BUILD / f'obj-base/qemu-{g}').exists()]
     if wanted:
         print(f'== bench: building the pristine base for {" ".join(wanted)}, to compare with', flush=True)
-        env = {**os.environ, 'TARGETS': ' '.join(guest_names)}
+        env = {**os.environ, 'TARGETS': '', 'ONLY': ' '.join(f'qemu-{g}' for g in wanted)}
         subprocess.run([ROOT / 'dev/build', BUILD / 'base', BUILD / 'obj-base'], env=env, check=False)
     return [f'off: no base build of {g}' for g in wanted if not (BUILD / f'obj-base/qemu-{g}').exists()]
 
