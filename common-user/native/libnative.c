@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -105,11 +106,9 @@ void *strsep(char **stringp, const void *delim)
     if (!token) {
         return NULL;
     }
-    end = native_strpbrk(token, delim);
-    if (end) {
-        *end++ = 0;
-    }
-    *stringp = end;
+    end = token + native_strcspn(token, delim);
+    *stringp = *end ? end + 1 : NULL;
+    *end = 0;
     return token;
 }
 
@@ -138,85 +137,138 @@ void __explicit_bzero_chk(void *dst, size_t n, size_t room)
 }
 
 /*
- * Those that take none, for bytes and for wchar_t.  The copy that tells what
- * there should be room for stays within what there is.  Short strings, if at
- * addresses that all guests load from, are done before a call would be made.
+ * Those that take none, for bytes and for wchar_t.  A call within a call costs
+ * as much as FEW characters do, so that strings of up to these are copied here,
+ * by fours, as a block's end costs too; if at addresses that all guests load
+ * from.  What is longer is copied again by a native function, which tells what
+ * there should be room for and stays within what there is.
  */
-#define SHORT       9
+#define FEW         48
 #define MIN(a, b)   ((a) < (b) ? (a) : (b))
 
-#define CHECKED_STRINGS(str, stp, char_t)                                   \
-    /* Copy at most n characters, and a NUL; of which the address returns */\
-    static inline char_t *str ## _copy(char_t *dst, const char_t *src,      \
-                                       size_t n, size_t room)               \
-    {                                                                       \
-        size_t few = MIN(n, MIN(room, SHORT)), i, len;                      \
-                                                                            \
-        if (((uintptr_t)dst | (uintptr_t)src) % sizeof(char_t)) {           \
-            few = 0;                                                        \
-        }                                                                   \
-        for (i = 0; i < few; i++) {                                         \
-            dst[i] = src[i];                                                \
-            if (!dst[i]) {                                                  \
-                return dst + i;                                             \
-            }                                                               \
-        }                                                                   \
-        check(i + 1, room);                                                 \
-        if (n < room) {                                                     \
-            if (i) {                                                        \
-                dst[i] = 0;                                                 \
-            }                                                               \
-            native_ ## str ## ncat(dst + i, src + i, n - i);                \
-            return NULL;                                                    \
-        }                                                                   \
-        len = native_ ## str ## lcpy(dst + i, src + i, room - i);           \
-        check(len + 1, room - i);                                           \
-        return dst + i + len;                                               \
-    }                                                                       \
-                                                                            \
-    static inline char_t *str ## _end(char_t *dst, size_t room)             \
-    {                                                                       \
-        size_t few = MIN(room, SHORT), used = 0;                            \
-                                                                            \
-        if ((uintptr_t)dst % sizeof(char_t)) {                              \
-            few = 0;                                                        \
-        }                                                                   \
-        while (used < few && dst[used]) {                                   \
-            used++;                                                         \
-        }                                                                   \
-        if (used == few) {                                                  \
-            used = native_ ## str ## nlen(dst, room);                       \
-        }                                                                   \
-        check(used + 1, room);                                              \
-        return dst + used;                                                  \
-    }                                                                       \
-                                                                            \
-    void *__ ## str ## cpy_chk(void *dst, const void *src, size_t room)     \
-    {                                                                       \
-        str ## _copy(dst, src, SIZE_MAX, room);                             \
-        return dst;                                                         \
-    }                                                                       \
-                                                                            \
-    void *__ ## stp ## cpy_chk(void *dst, const void *src, size_t room)     \
-    {                                                                       \
-        return str ## _copy(dst, src, SIZE_MAX, room);                      \
-    }                                                                       \
-                                                                            \
-    void *__ ## str ## cat_chk(void *dst, const void *src, size_t room)     \
-    {                                                                       \
-        char_t *end = str ## _end(dst, room);                               \
-                                                                            \
-        str ## _copy(end, src, SIZE_MAX, room - (end - (char_t *)dst));     \
-        return dst;                                                         \
-    }                                                                       \
-                                                                            \
-    void *__ ## str ## ncat_chk(void *dst, const void *src, size_t n,       \
-                                size_t room)                                \
-    {                                                                       \
-        char_t *end = str ## _end(dst, room);                               \
-                                                                            \
-        str ## _copy(end, src, n, room - (end - (char_t *)dst));            \
-        return dst;                                                         \
+#define CHECKED_STRINGS(str, stp, char_t)                                     \
+    /* The index of the NUL, or -1 if it is not among the first @few */       \
+    static inline size_t str ## _few_len(const char_t *s, size_t few)         \
+    {                                                                         \
+        for (size_t i = 0; i + 4 <= MIN(few, FEW); i += 4) {                  \
+            if (!s[i]) {                                                      \
+                return i;                                                     \
+            }                                                                 \
+            if (!s[i + 1]) {                                                  \
+                return i + 1;                                                 \
+            }                                                                 \
+            if (!s[i + 2]) {                                                  \
+                return i + 2;                                                 \
+            }                                                                 \
+            if (!s[i + 3]) {                                                  \
+                return i + 3;                                                 \
+            }                                                                 \
+        }                                                                     \
+        return -1;                                                            \
+    }                                                                         \
+                                                                              \
+    /* The same of a string that is copied */                                 \
+    static inline size_t str ## _few(char_t *dst, const char_t *src,          \
+                                     size_t few)                              \
+    {                                                                         \
+        for (size_t i = 0; i + 4 <= MIN(few, FEW); i += 4) {                  \
+            dst[i] = src[i];                                                  \
+            if (!dst[i]) {                                                    \
+                return i;                                                     \
+            }                                                                 \
+            dst[i + 1] = src[i + 1];                                          \
+            if (!dst[i + 1]) {                                                \
+                return i + 1;                                                 \
+            }                                                                 \
+            dst[i + 2] = src[i + 2];                                          \
+            if (!dst[i + 2]) {                                                \
+                return i + 2;                                                 \
+            }                                                                 \
+            dst[i + 3] = src[i + 3];                                          \
+            if (!dst[i + 3]) {                                                \
+                return i + 3;                                                 \
+            }                                                                 \
+        }                                                                     \
+        return -1;                                                            \
+    }                                                                         \
+                                                                              \
+    /* At most n characters, and a NUL, whose address is returned if no ret */\
+    static __attribute__((noinline)) void *                                   \
+    str ## _copy(char_t *dst, const char_t *src, size_t n, size_t room,       \
+                 void *ret)                                                   \
+    {                                                                         \
+        size_t len;                                                           \
+                                                                              \
+        if (n < room) {                                                       \
+            if ((uintptr_t)dst % sizeof(char_t) == 0) {                       \
+                *dst = 0;                                                     \
+            }                                                                 \
+            native_ ## str ## ncat(dst, src, n);                              \
+            return ret;                                                       \
+        }                                                                     \
+        len = native_ ## str ## lcpy(dst, src, room);                         \
+        check(len + 1, room);                                                 \
+        return ret ? ret : dst + len;                                         \
+    }                                                                         \
+                                                                              \
+    static __attribute__((noinline)) void *                                   \
+    str ## _append(char_t *dst, const char_t *src, size_t n, size_t room)     \
+    {                                                                         \
+        size_t used = native_ ## str ## nlen(dst, room);                      \
+                                                                              \
+        check(used + 1, room);                                                \
+        return str ## _copy(dst + used, src, n, room - used, dst);            \
+    }                                                                         \
+                                                                              \
+    static inline bool str ## _aligned(const void *dst, const void *src)      \
+    {                                                                         \
+        return ((uintptr_t)dst | (uintptr_t)src) % sizeof(char_t) == 0;       \
+    }                                                                         \
+                                                                              \
+    void *__ ## str ## cpy_chk(void *dst, const void *src, size_t room)       \
+    {                                                                         \
+        if (str ## _aligned(dst, src) && str ## _few(dst, src, room) != -1) { \
+            return dst;                                                       \
+        }                                                                     \
+        return str ## _copy(dst, src, SIZE_MAX, room, dst);                   \
+    }                                                                         \
+                                                                              \
+    void *__ ## stp ## cpy_chk(void *dst, const void *src, size_t room)       \
+    {                                                                         \
+        size_t len = str ## _aligned(dst, src) ? str ## _few(dst, src, room)  \
+                                               : -1;                          \
+                                                                              \
+        if (len != -1) {                                                      \
+            return (char_t *)dst + len;                                       \
+        }                                                                     \
+        return str ## _copy(dst, src, SIZE_MAX, room, NULL);                  \
+    }                                                                         \
+                                                                              \
+    static inline void *str ## _cat(void *dst, const char_t *src, size_t n,   \
+                                    size_t room)                              \
+    {                                                                         \
+        size_t used = str ## _aligned(dst, src) ? str ## _few_len(dst, room)  \
+                                                : -1;                         \
+        char_t *end = (char_t *)dst + used;                                   \
+                                                                              \
+        if (used == -1) {                                                     \
+            return str ## _append(dst, src, n, room);                         \
+        }                                                                     \
+        if (str ## _few(end, src, MIN(n, room - used)) != -1) {               \
+            return dst;                                                       \
+        }                                                                     \
+        return str ## _copy(end, src, n, room - used, dst);                   \
+    }                                                                         \
+                                                                              \
+    void *__ ## str ## cat_chk(void *dst, const void *src, size_t room)       \
+    {                                                                         \
+        return str ## _cat(dst, src, SIZE_MAX, room);                         \
+    }                                                                         \
+                                                                              \
+    void *__ ## str ## ncat_chk(void *dst, const void *src, size_t n,         \
+                                size_t room)                                  \
+    {                                                                         \
+        return str ## _cat(dst, src, n, room);                                \
     }
 
 CHECKED_STRINGS(str, stp, char)

@@ -49,6 +49,12 @@ class Table:
         """Whether the cell with these key fields has been measured."""
         return tuple(str(k) for k in key) in self.keys
 
+    def replace(self, old, **row):
+        """Another row of the same cell."""
+        self.rows.remove(old)
+        self.add(**row)
+        self._rewrite()
+
     def add(self, **row):
         """One more cell."""
         row = {f: str({**row, **self.about}.get(f, '')) for f in self.fields}
@@ -56,6 +62,11 @@ class Table:
         self.keys.add(self._key(row))
         with open(self.path, 'a', newline='', encoding='utf-8') as f:
             csv.DictWriter(f, self.fields, lineterminator='\n').writerow(row)
+
+
+def tables(modules, about):
+    """All tables of these modules."""
+    return {name: Table(name, *fields, about) for m in modules for name, fields in m.TABLES.items()}
 
 
 class Progress:

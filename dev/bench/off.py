@@ -10,26 +10,27 @@ import guests
 import stats
 from common import BUILD, ENV, OUT, ROOT
 
-KEY = ('guest', 'workload')
-VALUES = ('base_instructions', 'patched_instructions', 'ratio', 'repeat', 'base_s', 'patched_s', 'time_ratio')
-TEXT = OUT / 'data/text-0.5'
+TABLES = {'off': (('guest', 'workload'), (
+    'base_instructions', 'patched_instructions', 'ratio', 'repeat', 'base_s', 'patched_s', 'time_ratio'))}
+TEXT = OUT / 'data/text-2'
+BASE = BUILD / 'obj-base'
 FEW = 20000                     # bytes that are enough to count instructions
 
 
 def prepare(guest_names):
     """Build the pristine base; returns what is left out."""
-    wanted = [g for g in guest_names if not (BUILD / f'obj-base/qemu-{g}').exists()]
+    wanted = [g for g in guest_names if not (BASE / f'qemu-{g}').exists()]
     if wanted:
         print(f'== bench: building the pristine base for {" ".join(wanted)}, to compare with', flush=True)
         env = {**os.environ, 'TARGETS': '', 'ONLY': ' '.join(f'qemu-{g}' for g in wanted)}
-        subprocess.run([ROOT / 'dev/build', BUILD / 'base', BUILD / 'obj-base'], env=env, check=False)
-    return [f'off: no base build of {g}' for g in wanted if not (BUILD / f'obj-base/qemu-{g}').exists()]
+        subprocess.run([ROOT / 'dev/build', BUILD / 'base', BASE], env=env, check=False)
+    return [f'off: no base build of {g}' for g in wanted if not (BASE / f'qemu-{g}').exists()]
 
 
 def binaries(guest):
     """Both QEMUs at paths of the same length: the kernel puts the path on the stack."""
     both = []
-    for name, build in (('0', BUILD / 'obj-base'), ('1', BUILD / 'obj')):
+    for name, build in (('0', BASE), ('1', BUILD / 'obj')):
         path = OUT / f'off/{name}/qemu-{guest}'
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(build / f'qemu-{guest}', path)

@@ -10,9 +10,9 @@ import guests
 import stats
 from common import BUILD, ENV, OUT, ROOT
 
-KEY = ('guest', 'program')
-VALUES = ('status', 'translated_s', 'bypass_s', 'translated_median_s', 'bypass_median_s', 'spread',
-          'rounds', 'stable', 'gain', 'translated_mb', 'bypass_mb')
+TABLES = {'programs': (('guest', 'program'), (
+    'translated_s', 'bypass_s', 'translated_median_s', 'bypass_median_s', 'spread', 'rounds', 'stable', 'gain',
+    'translated_mb', 'bypass_mb'))}
 ARCHITECTURES = {'aarch64': 'arm64', 'arm': 'armhf', 'i386': 'i386', 'mipsel': 'mipsel',
                  'mips64el': 'mips64el', 'x86_64': 'amd64'}
 SUITE = 'bookworm'              # Debian 12, the last one with mipsel and mips64el
@@ -237,7 +237,7 @@ def measure(job, quick):
         if len(digests) > 1:
             raise RuntimeError(f'the outputs differ, see {job.dir.relative_to(ROOT)}')
     best, medians = [min(s) for s in seconds], [stats.median(s) for s in seconds]
-    return {'status': 'ok', 'translated_s': f'{best[0]:.4f}', 'bypass_s': f'{best[1]:.4f}',
+    return {'translated_s': f'{best[0]:.4f}', 'bypass_s': f'{best[1]:.4f}',
             'translated_median_s': f'{medians[0]:.4f}', 'bypass_median_s': f'{medians[1]:.4f}',
             'spread': f'{max(map(stats.spread, seconds)):.3f}', 'rounds': len(seconds[0]),
             'stable': int(stats.stable(*seconds)), 'gain': f'{best[0] / best[1]:.3f}',
@@ -248,13 +248,13 @@ def run(jobs, table, progress, quick):
     """Measure all that the table does not have; returns what failed."""
     todo = [j for here in jobs.values() for j in here.values()]
     missing = [j for j in todo if not table.has(j.guest, j.name)]
+    failed = []
     progress.skip('programs', 1 - len(missing) / max(len(todo), 1))
     for i, job in enumerate(missing):
         try:
-            values = measure(job, quick)
+            table.add(guest=job.guest, program=job.name, **measure(job, quick))
         except (RuntimeError, OSError) as e:
-            values = {'status': f'FAILED: {e}'}
-            print(f'make: bench: {job.guest} {job.name}: {e}', file=sys.stderr, flush=True)
-        table.add(guest=job.guest, program=job.name, **values)
+            failed.append(f'{job.name} of {job.guest}: {e}')
+            print(f'make: bench: {failed[-1]}', file=sys.stderr, flush=True)
         progress.step('programs', 1 - (len(missing) - i - 1) / len(todo), f'{job.guest} {job.name}')
-    return [f'{r["program"]} of {r["guest"]}: {r["status"]}' for r in table.rows if r['status'] != 'ok']
+    return failed

@@ -14,10 +14,10 @@ from common import BUILD, NATIVE, OUT, ROOT, LeftOut
 
 RANGES = 24                     # of sizes: 0, 1, 2, up to 4, up to 8...; as in sizes.c
 ENDS = [0] + [1 << i for i in range(RANGES - 1)]
-SIZES_KEY = ('guest', 'program', 'function')
-SIZES_VALUES = ('calls', 'translated_s', 'bypass_s', *(f'to_{n}' for n in ENDS))
-WHERE_KEY = ('guest', 'program', 'way', 'place')
-WHERE_VALUES = ('share', 'how')
+TABLES = {
+    'where': (('guest', 'program', 'way', 'place'), ('share', 'how')),
+    'sizes': (('guest', 'program', 'function'),
+              ('calls', 'translated_s', 'bypass_s', *(f'to_{n}' for n in ENDS)))}
 ALL = 'all'                     # the row that ends those of a program
 TABLE = 'functions of the table'    # a share by the measured cost of calls, not a place
 WAYS = ('translated', 'bypass')
@@ -55,7 +55,7 @@ def plugin():
 def perf_runs():
     """Whether perf can sample here."""
     return bool(shutil.which('perf')) and subprocess.run(
-        ['perf', 'record', '-q', '-e', 'cpu-clock', '-d', '-o', OUT / 'perf.data', 'true'],
+        ['perf', 'record', '-q', '-e', 'cpu-clock', '-d', '-o', '/dev/null', 'true'],
         capture_output=True, check=False).returncode == 0
 
 
@@ -168,7 +168,8 @@ def by_perf(job, way):
                                 capture_output=True, text=True, errors='replace', check=True)
         return places(script.stdout.splitlines(), base, job.argv[0].name)
     finally:
-        data.unlink(missing_ok=True)
+        for path in (data, data.with_suffix('.data.old')):
+            path.unlink(missing_ok=True)
         for path in set(PERFMAPS.glob('perf-*.map')) - maps:
             path.unlink()
 
@@ -227,7 +228,7 @@ def run(jobs, tables, progress, _quick):
     """Measure all programs that the tables do not have; returns what failed."""
     left_out = []
     todo = [j for here in jobs.values() for j in here.values()]
-    took = {(r['guest'], r['program']): r for r in tables['programs'].rows if r['status'] == 'ok'}
+    took = {(r['guest'], r['program']): r for r in tables['programs'].rows}
     missing = [j for j in todo if not tables['where'].has(j.guest, j.name, WAYS[1], ALL)]
     progress.skip('where', 1 - len(missing) / max(len(todo), 1))
     lib = None if not missing or perf_runs() else plugin()
