@@ -158,6 +158,17 @@ static inline size_t native_left_in_page(const void *p)
 }
 
 /*
+ * Whether all of a call is to access these @n characters of @size bytes in one
+ * page, which needs no limit, and faults before it has written anything.
+ */
+static inline bool native_is_short(NativeCall c, const void *p, target_ulong n,
+                                   size_t size)
+{
+    return likely(n <= native_left_in_page(p) / size &&
+                  !native_tags_checked(c.env));
+}
+
+/*
  * Fault now, if at all: touch a byte of each page of the @n bytes at @p.  No
  * sanitizer is to judge that.
  */

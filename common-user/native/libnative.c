@@ -8,6 +8,17 @@
  */
 
 #include <stdbool.h>
+#include <stdbool.h>
+#include <stdbool.h>
+#include <stdbool.h>
+#include <stdbool.h>
+#include <stdbool.h>
+#include <stdbool.h>
+#include <stdbool.h>
+#include <stdbool.h>
+#include <stdbool.h>
+#include <stdbool.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -138,75 +149,76 @@ void __explicit_bzero_chk(void *dst, size_t n, size_t room)
 
 /*
  * Those that take none, for bytes and for wchar_t.  A call within a call costs
- * as much as FEW characters do, so that strings of up to these are copied here,
- * by fours, as a block's end costs too; if at addresses that all guests load
- * from.  What is longer is copied again by a native function, which tells what
- * there should be room for and stays within what there is.
+ * as much as some 50 characters do, so that these are copied here, if at
+ * addresses that all guests load from.  What is longer is copied again by a
+ * native function, which tells what there should be room for and stays within
+ * what there is.
  */
-#define FEW         48
 #define MIN(a, b)   ((a) < (b) ? (a) : (b))
+#define FEW         48
+/* Where the guest's own function calls others, and begins to gain by that */
+#define FEW_BYTES   8
+
+#if defined(__i386__) || defined(__x86_64__) || defined(__aarch64__)
+/* which load from any address */
+typedef wchar_t native_wchar_t __attribute__((aligned(1)));
+#else
+typedef wchar_t native_wchar_t;
+#endif
+
+/* From page to page, a jump is a look-up.  Arm's assembler cannot do this. */
+#ifdef __arm__
+# define IN_ONE_PAGE
+#else
+# define IN_ONE_PAGE    __attribute__((aligned(512)))
+#endif
 
 #define CHECKED_STRINGS(str, stp, char_t)                                     \
-    /* The index of the NUL, or -1 if it is not among the first @few */       \
-    static inline size_t str ## _few_len(const char_t *s, size_t few)         \
+    /*                                                                        \
+     * Copy less than @few characters and a NUL: returns its address, or NULL.\
+     * A branch costs, be it taken or not: have few of them.                  \
+     */                                                                       \
+    static inline __attribute__((always_inline)) char_t *                     \
+    str ## _few(char_t *dst, const char_t *src, size_t few, const int by)     \
     {                                                                         \
-        for (size_t i = 0; i + 4 <= MIN(few, FEW); i += 4) {                  \
-            if (!s[i]) {                                                      \
-                return i;                                                     \
-            }                                                                 \
-            if (!s[i + 1]) {                                                  \
-                return i + 1;                                                 \
-            }                                                                 \
-            if (!s[i + 2]) {                                                  \
-                return i + 2;                                                 \
-            }                                                                 \
-            if (!s[i + 3]) {                                                  \
-                return i + 3;                                                 \
+        if (few >= by) {                                                      \
+            do {                                                              \
+                _Pragma("GCC unroll 8")                                       \
+                for (int k = 0; k < by; k++) {                                \
+                    dst[k] = src[k];                                          \
+                    if (!dst[k]) {                                            \
+                        return dst + k;                                       \
+                    }                                                         \
+                }                                                             \
+                dst += by;                                                    \
+                src += by;                                                    \
+                few -= by;                                                    \
+            } while (few >= by);                                              \
+        }                                                                     \
+        for (; few; few--, dst++, src++) {                                    \
+            *dst = *src;                                                      \
+            if (!*dst) {                                                      \
+                return dst;                                                   \
             }                                                                 \
         }                                                                     \
-        return -1;                                                            \
+        return NULL;                                                          \
     }                                                                         \
                                                                               \
-    /* The same of a string that is copied */                                 \
-    static inline size_t str ## _few(char_t *dst, const char_t *src,          \
-                                     size_t few)                              \
+    /* How many characters to copy here, if there is room for so many */      \
+    static inline size_t str ## _limit(const void *dst, const void *src,      \
+                                       size_t room, size_t few)               \
     {                                                                         \
-        for (size_t i = 0; i + 4 <= MIN(few, FEW); i += 4) {                  \
-            dst[i] = src[i];                                                  \
-            if (!dst[i]) {                                                    \
-                return i;                                                     \
-            }                                                                 \
-            dst[i + 1] = src[i + 1];                                          \
-            if (!dst[i + 1]) {                                                \
-                return i + 1;                                                 \
-            }                                                                 \
-            dst[i + 2] = src[i + 2];                                          \
-            if (!dst[i + 2]) {                                                \
-                return i + 2;                                                 \
-            }                                                                 \
-            dst[i + 3] = src[i + 3];                                          \
-            if (!dst[i + 3]) {                                                \
-                return i + 3;                                                 \
-            }                                                                 \
-        }                                                                     \
-        return -1;                                                            \
+        room = MIN(room, few);                                                \
+        return ((uintptr_t)dst | (uintptr_t)src) % __alignof__(char_t) ? 0    \
+                                                                     : room;  \
     }                                                                         \
                                                                               \
-    /* At most n characters, and a NUL, whose address is returned if no ret */\
+    /* Not inline, as they are slow anyway: those here then have no frame. */ \
     static __attribute__((noinline)) void *                                   \
-    str ## _copy(char_t *dst, const char_t *src, size_t n, size_t room,       \
-                 void *ret)                                                   \
+    str ## _copy(char_t *dst, const char_t *src, size_t room, void *ret)      \
     {                                                                         \
-        size_t len;                                                           \
+        size_t len = native_ ## str ## lcpy(dst, src, room);                  \
                                                                               \
-        if (n < room) {                                                       \
-            if ((uintptr_t)dst % sizeof(char_t) == 0) {                       \
-                *dst = 0;                                                     \
-            }                                                                 \
-            native_ ## str ## ncat(dst, src, n);                              \
-            return ret;                                                       \
-        }                                                                     \
-        len = native_ ## str ## lcpy(dst, src, room);                         \
         check(len + 1, room);                                                 \
         return ret ? ret : dst + len;                                         \
     }                                                                         \
@@ -217,54 +229,66 @@ void __explicit_bzero_chk(void *dst, size_t n, size_t room)
         size_t used = native_ ## str ## nlen(dst, room);                      \
                                                                               \
         check(used + 1, room);                                                \
-        return str ## _copy(dst + used, src, n, room - used, dst);            \
-    }                                                                         \
-                                                                              \
-    static inline bool str ## _aligned(const void *dst, const void *src)      \
-    {                                                                         \
-        return ((uintptr_t)dst | (uintptr_t)src) % sizeof(char_t) == 0;       \
-    }                                                                         \
-                                                                              \
-    void *__ ## str ## cpy_chk(void *dst, const void *src, size_t room)       \
-    {                                                                         \
-        if (str ## _aligned(dst, src) && str ## _few(dst, src, room) != -1) { \
+        if (n < room - used) {                                                \
+            native_ ## str ## ncat(dst + used, src, n);                       \
             return dst;                                                       \
         }                                                                     \
-        return str ## _copy(dst, src, SIZE_MAX, room, dst);                   \
+        return str ## _copy(dst + used, src, room - used, dst);               \
     }                                                                         \
                                                                               \
+    IN_ONE_PAGE                                                               \
+    void *__ ## str ## cpy_chk(void *dst, const void *src, size_t room)       \
+    {                                                                         \
+        size_t few = str ## _limit(dst, src, room, sizeof(char_t) == 1        \
+                                                   ? FEW_BYTES : FEW);        \
+                                                                              \
+        if (str ## _few(dst, src, few, 8)) {                                  \
+            return dst;                                                       \
+        }                                                                     \
+        return str ## _copy(dst, src, room, dst);                             \
+    }                                                                         \
+                                                                              \
+    IN_ONE_PAGE                                                               \
     void *__ ## stp ## cpy_chk(void *dst, const void *src, size_t room)       \
     {                                                                         \
-        size_t len = str ## _aligned(dst, src) ? str ## _few(dst, src, room)  \
-                                               : -1;                          \
+        size_t few = str ## _limit(dst, src, room, sizeof(char_t) == 1        \
+                                                   ? FEW_BYTES : FEW);        \
+        char_t *end = str ## _few(dst, src, few, 8);                          \
                                                                               \
-        if (len != -1) {                                                      \
-            return (char_t *)dst + len;                                       \
-        }                                                                     \
-        return str ## _copy(dst, src, SIZE_MAX, room, NULL);                  \
+        return end ? end : str ## _copy(dst, src, room, NULL);                \
     }                                                                         \
                                                                               \
     static inline void *str ## _cat(void *dst, const char_t *src, size_t n,   \
                                     size_t room)                              \
     {                                                                         \
-        size_t used = str ## _aligned(dst, src) ? str ## _few_len(dst, room)  \
-                                                : -1;                         \
-        char_t *end = (char_t *)dst + used;                                   \
+        char_t *end = dst, *last = end + str ## _limit(dst, src, room, FEW);  \
+        size_t few;                                                           \
                                                                               \
-        if (used == -1) {                                                     \
-            return str ## _append(dst, src, n, room);                         \
-        }                                                                     \
-        if (str ## _few(end, src, MIN(n, room - used)) != -1) {               \
+        do {                                                                  \
+            if (end == last) {                                                \
+                return str ## _append(dst, src, n, room);                     \
+            }                                                                 \
+        } while (*end++);                                                     \
+        end--;                                                                \
+        few = MIN(n, last - end);                                             \
+        if (str ## _few(end, src, few, __builtin_constant_p(n) ? 8 : 2)) {    \
             return dst;                                                       \
         }                                                                     \
-        return str ## _copy(end, src, n, room - used, dst);                   \
+        if (few == n && n < last - end) {                                     \
+            end[n] = 0;                                                       \
+            return dst;                                                       \
+        }                                                                     \
+        *end = 0;                                                             \
+        return str ## _append(dst, src, n, room);                             \
     }                                                                         \
                                                                               \
+    IN_ONE_PAGE                                                               \
     void *__ ## str ## cat_chk(void *dst, const void *src, size_t room)       \
     {                                                                         \
         return str ## _cat(dst, src, SIZE_MAX, room);                         \
     }                                                                         \
                                                                               \
+    IN_ONE_PAGE                                                               \
     void *__ ## str ## ncat_chk(void *dst, const void *src, size_t n,         \
                                 size_t room)                                  \
     {                                                                         \
@@ -272,7 +296,7 @@ void __explicit_bzero_chk(void *dst, size_t n, size_t room)
     }
 
 CHECKED_STRINGS(str, stp, char)
-CHECKED_STRINGS(wcs, wcp, wchar_t)
+CHECKED_STRINGS(wcs, wcp, native_wchar_t)
 
 #ifdef __arm__
 #define AEABI(align)                                                        \
