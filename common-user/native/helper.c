@@ -22,6 +22,7 @@
 #include "exec/exec-all.h"
 #include "exec/helper-proto-common.h"
 #include "exec/tswap.h"
+#include "host/cpuinfo.h"
 #include "user/cpu_loop.h"
 #include "user/guest-host.h"
 #include "user/native-bypass.h"
@@ -242,6 +243,20 @@ static inline void native_prepare(NativeCall c, target_ulong dst, void *d,
 static inline bool native_apart(const void *d, const void *s)
 {
     return (uintptr_t)s - (uintptr_t)d >= 1 * MiB;
+}
+
+/*
+ * Before a long call of a host function that may be SSE code: TCG's AVX code
+ * leaves the upper halves of registers in use, with which some processors
+ * execute that at two thirds of its speed.
+ */
+static inline void native_clean_registers(void)
+{
+#ifdef __x86_64__
+    if (cpuinfo & CPUINFO_AVX1) {
+        asm volatile("vzeroupper");
+    }
+#endif
 }
 
 /*

@@ -15,6 +15,7 @@
 
 #define MAX_SIZE    (1024 * 1024)
 #define SLACK       4096
+#define AREA        (MAX_SIZE + 4 * SLACK)
 #define MIX         256
 
 typedef struct Args {
@@ -326,16 +327,15 @@ int main(int argc, char **argv)
     unsigned long size, count;
     unsigned mask = 0;
 
-    for (int k = 0; k < 2; k++) {
-        /* not at the same offset of a page: stores would be taken for loads */
-        area[k] = aligned_alloc(4096, MAX_SIZE + 2 * SLACK);
-        if (!area[k]) {
-            perror("calls");
-            return 1;
-        }
-        memset(area[k], 'a', MAX_SIZE + 2 * SLACK);
-        area[k] += k * 1536;
+    /* one, so that what is between them is the same everywhere */
+    area[0] = aligned_alloc(2 * MAX_SIZE, 4 * MAX_SIZE);
+    if (!area[0]) {
+        perror("calls");
+        return 1;
     }
+    memset(area[0], 'a', 2 * AREA);
+    /* not at the same offset of a page: stores would be taken for loads */
+    area[1] = area[0] + AREA - SLACK + 1536;
     while (scanf("%63s %lu %15s %lu", name, &size, align, &count) == 4) {
         Loop *loop = NULL;
         uint64_t start;

@@ -23,7 +23,7 @@ QUICK_FUNCTIONS = ['memcpy', 'memset', 'memcmp', 'strlen', 'strcpy', 'strcmp', '
 RUN_NS = 1.5e6                  # of one sample; the clock of a guest takes about a microsecond
 ROUNDS = (4, 24)                # at least, at most
 NOISE = 0.05                    # what stats.stable() allows
-LOOKS = 3                       # more, at cells that look bad
+LOOKS = 5                       # more, at cells that look bad
 
 
 def functions(guest=None):
