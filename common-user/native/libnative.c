@@ -117,9 +117,14 @@ void *strsep(char **stringp, const void *delim)
     if (!token) {
         return NULL;
     }
+    /* The host's own strsep() is made of this, which is the faster one. */
     end = token + native_strcspn(token, delim);
-    *stringp = *end ? end + 1 : NULL;
-    *end = 0;
+    if (*end) {
+        *end++ = 0;
+    } else {
+        end = NULL;
+    }
+    *stringp = end;
     return token;
 }
 
@@ -159,8 +164,8 @@ void __explicit_bzero_chk(void *dst, size_t n, size_t room)
 /* Where the guest's own function calls others, and begins to gain by that */
 #define FEW_BYTES   8
 
-#if defined(__i386__) || defined(__x86_64__) || defined(__aarch64__)
-/* which load from any address */
+#if defined(__i386__) || defined(__x86_64__)
+/* which load from any address, and have that address if it faults */
 typedef wchar_t native_wchar_t __attribute__((aligned(1)));
 #else
 typedef wchar_t native_wchar_t;
