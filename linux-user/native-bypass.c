@@ -308,7 +308,12 @@ void native_bypass_start(struct image_info *info)
  * The virtual file is a memfd that keeps its inode as long as possible, at a
  * high number where the guest is unlikely to meet it.  The guest may close or
  * replace it all the same: it is ours only while it is this inode.
+ *
+ * It is the last number of the table that the kernel begins with: to have a
+ * process with threads wait for a larger one takes 10 ms.
  */
+#define PRELOAD_FD  63
+
 static int preload_fd = -1;
 static dev_t preload_dev;
 static ino_t preload_ino;
@@ -359,7 +364,7 @@ static int preload_get(const char *content)
         return -1;
     }
     high = getrlimit(RLIMIT_NOFILE, &limit) < 0 ? -1
-         : fcntl(fd, F_DUPFD_CLOEXEC, (int)MIN(limit.rlim_cur - 1, 1000));
+         : fcntl(fd, F_DUPFD_CLOEXEC, (int)MIN(limit.rlim_cur - 1, PRELOAD_FD));
     if (high >= 0) {
         close(fd);
         fd = high;

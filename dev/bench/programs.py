@@ -19,6 +19,7 @@ SUITE = 'bookworm'              # Debian 12, the last one with mipsel and mips64
 PACKAGES = ('coreutils grep sed mawk jq sqlite3 python3-minimal libpython3-stdlib perl gzip xz-utils tar '
             'dpkg openssl git dash').split()
 DATA = OUT / 'data'
+SIZES = (1, 2, 5, 16, 20, 60)         # of texts, in MB
 COUNT = '{ for (i = 1; i <= NF; i++) n[$i]++ } END { for (w in n) print n[w], w }'
 PERL = ('while (<>) { for (split /\\W+/) { $n{lc $_}++ } s/(\\w+) (\\w+)/$2 $1/g; $l += length } '
         'print "$l\\n"; print "$_ $n{$_}\\n" for sort { $n{$b} <=> $n{$a} || $a cmp $b } keys %n')
@@ -56,15 +57,15 @@ def text(megabytes):
 # The sizes are such that a run takes about a second translated.
 PROGRAMS = {
     'true': (['true'], []),
-    'sort': (['sort', text(8)], []),
-    'grep': (['grep', '-n', '-e', 'migrat[a-z]*', '-e', 'the .* of', text(20)], []),
-    'sed': (['sed', '-e', 's/QEMU/qemu/g', '-e', '/^$/d', '-e', 's/\\([a-z]*\\) the/the \\1/', text(2)], []),
-    'mawk': (['mawk', COUNT, text(2)], []),
+    'sort': (['sort', text(20)], []),
+    'grep': (['grep', '-n', '-e', 'migrat[a-z]*', '-e', 'the .* of', text(60)], []),
+    'sed': (['sed', '-e', 's/QEMU/qemu/g', '-e', '/^$/d', '-e', 's/\\([a-z]*\\) the/the \\1/', text(5)], []),
+    'mawk': (['mawk', COUNT, text(5)], []),
     'jq': (['jq', '-c', '[.line, (.words | length), (.text | ascii_upcase)]', DATA / 'rows.json'], []),
     'sqlite3': (['sqlite3', ':memory:', f'.read {DATA}/load.sql'], []),
-    'python3': (['python3.11', '-S', '-c', PYTHON, text(0.5), DATA / 'rows.json'], []),
-    'perl': (['perl', '-e', PERL, text(0.5)], []),
-    'gzip': (['gzip', '-c', '-n', text(5)], []),
+    'python3': (['python3.11', '-S', '-c', PYTHON, text(1), DATA / 'rows.json'], []),
+    'perl': (['perl', '-e', PERL, text(1)], []),
+    'gzip': (['gzip', '-c', '-n', text(16)], []),
     'gunzip': (['gzip', '-dc', DATA / 'text.gz'], []),
     'xz': (['xz', '-c', '-T1', '-3', text(2)], []),
     'unxz': (['xz', '-dc', '-T1', DATA / 'text.xz'], []),
@@ -134,8 +135,8 @@ def make_data():
     shutil.rmtree(DATA, ignore_errors=True)
     DATA.mkdir(parents=True)
     whole = guests.documentation(DATA).read_bytes()
-    whole *= 1 + 20000000 // len(whole)
-    for size in (0.5, 2, 5, 8, 20):
+    whole *= 1 + int(max(SIZES) * 1e6) // len(whole)
+    for size in SIZES:
         text(size).write_bytes(whole[:int(size * 1e6)])
     lines = [s for s in whole[:1500000].decode(errors='replace').splitlines() if s]
     quoted = [s.replace('\\', '').replace('"', '').replace('\t', ' ') for s in lines]
@@ -144,22 +145,22 @@ def make_data():
         for i, s in enumerate(quoted[:1000])))
     (DATA / 'load.sql').write_text(
         'CREATE TABLE t (n INTEGER, s TEXT);\nBEGIN;\n' +
-        ''.join('INSERT INTO t VALUES (%d, \'%s\');\n' % (i, s.replace("'", "''")) for i, s in enumerate(lines[:8000])) +
+        ''.join('INSERT INTO t VALUES (%d, \'%s\');\n' % (i, s.replace("'", "''")) for i, s in enumerate(lines[:12000])) +
         'COMMIT;\nCREATE INDEX i ON t (s);\n' +
         ''.join(f"SELECT count(*), max(s) FROM t WHERE s LIKE '%{w}%';\n" for w in ('the', 'device', 'migration')) +
         'SELECT s, count(*) FROM t GROUP BY s ORDER BY 2 DESC, 1 LIMIT 100;\n')
-    for tool, end, size in (('gzip -nc', 'gz', 20), ('xz -c -T1', 'xz', 8)):
+    for tool, end, size in (('gzip -nc', 'gz', 60), ('xz -c -T1 -3', 'xz', 60)):
         with open(DATA / f'text.{end}', 'wb') as f:
             subprocess.run([*tool.split(), text(size)], stdout=f, check=True)
-    (DATA / 'blob').write_bytes(whole[:10000000] * 5)
+    (DATA / 'blob').write_bytes(whole[:10000000] * 8)
     tree = DATA / 'tree'
     shutil.copytree(BUILD / 'base/docs', tree / 'a')
-    for copy in range(11):
+    for copy in range(30):
         shutil.copytree(tree / 'a', tree / f'copy-{copy}')
     (DATA / 'deb/DEBIAN').mkdir(parents=True)
     (DATA / 'deb/DEBIAN/control').write_text(
         'Package: bench\nVersion: 1\nArchitecture: all\nMaintainer: none <none@localhost>\nDescription: none\n')
-    for copy in 'ab':
+    for copy in 'abcdefgh':
         shutil.copytree(tree / 'a', DATA / 'deb/usr' / copy)
     subprocess.run(['dpkg-deb', '--root-owner-group', '-b', DATA / 'deb', DATA / 'package.deb'],
                    stdout=subprocess.DEVNULL, check=True)

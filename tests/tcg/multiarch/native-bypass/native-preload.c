@@ -400,6 +400,11 @@ static void without_fds(void)
     take();
     look_everywhere();
 
+    /* Nor do they make the kernel's table larger, which takes 10 ms. */
+    for (fd = 64; fd < 2048; fd++) {
+        CHECK(fcntl(fd, F_GETFD) < 0, "%d", fd);
+    }
+
     /* QEMU's own descriptors are out of the way. */
     for (fd = 3; fd < 6; fd++) {
         CHECK(open("/dev/null", O_RDONLY) == fd, "%d", fd);
@@ -408,7 +413,7 @@ static void without_fds(void)
     fd = open("native-preload.tmp", O_RDWR | O_CREAT | O_TRUNC, 0600);
     unlink("native-preload.tmp");
     CHECK(write(fd, "mine", 4) == 4, "native-preload.tmp");
-    for (int i = 512; i <= 1010; i++) {
+    for (int i = 40; i <= 1010; i++) {
         dup2(fd, i);
     }
     take();
