@@ -102,9 +102,9 @@ def summary(data, left_out):
     slow = [r for r in data.cells if calls.too_slow(r)]
     far = [r for r in data.cells if calls.far_from_host(r)]
     unsteady = sum(r['stable'] == '0' for r in data.cells)
-    lines += [f'short: up to {SHORT} bytes, large: more than {size_name(LARGE)}; geometric means of times as fast as '
-              'translated (of large/host: times as slow as the host).',
-              'off: instructions of the patched QEMU without the option, of the base\'s.',
+    lines += [f'Geometric means of times as fast as translated; short: up to {SHORT} bytes, large: more than '
+              f'{size_name(LARGE)}.',
+              'large/host: times as slow as the host.  off: instructions without the option, of the unpatched QEMU\'s.',
               f'{len(data.cells)} cells; {len(slow)} slower than promised, {len(far)} of 64 Ki and more over 1.1 times '
               f'the host\'s, {unsteady} not stable to 5 %.']
     if left_out:
