@@ -65,7 +65,7 @@ static size_t same(const void *s, const void *t, size_t n, size_t width)
     return i;
 }
 
-/* What is known before the call, in characters */
+/* How many characters are read or written, if the result does not tell */
 static size_t length(const NativeRow *row, const uintptr_t *arg, size_t width)
 {
     const void *s = NULL;
@@ -89,8 +89,9 @@ static uintptr_t counted(int k, const NativeRow *row, uintptr_t a, uintptr_t b,
                          uintptr_t c, uintptr_t d)
 {
     const uintptr_t arg[] = { a, b, c, d };
+    bool reads = row->args[0] == TYPE_mem || row->args[0] == TYPE_str;
     const char *name = row->name;
-    size_t width, size, range;
+    size_t width, size = 0, range;
     uintptr_t ret;
 
     if (!counts) {
@@ -100,15 +101,17 @@ static uintptr_t counted(int k, const NativeRow *row, uintptr_t a, uintptr_t b,
         name++;
     }
     width = *name == 'w' ? sizeof(wchar_t) : 1;
-    size = row->args[0] == TYPE_strp ? 0 : length(row, arg, width);
+    if (!reads && row->args[0] != TYPE_strp) {
+        size = length(row, arg, width);
+    }
     ret = next[k](a, b, c, d);
-    if (row->args[0] == TYPE_mem || row->args[0] == TYPE_str) {
+    if (reads && row->result == TYPE_size) {
+        size = ret;
+    } else if (reads && row->result == TYPE_ptr && ret) {
         /* what is sought ends what is read */
-        if (row->result == TYPE_size) {
-            size = ret;
-        } else if (row->result == TYPE_ptr && ret) {
-            size = (ret - a) / width;
-        }
+        size = (ret - a) / width;
+    } else if (reads) {
+        size = length(row, arg, width);
     } else if (row->args[0] == TYPE_strp && ret) {
         size = same((void *)ret, (void *)ret, SIZE_MAX, width);
     }

@@ -26,7 +26,7 @@ RATE = 1999                     # samples a second
 PERFMAP = re.compile(r'/perf-\d+\.map$')
 # QEMU's own functions
 QEMU_PARTS = ((re.compile(r'helper_native|native_|page_check_range'), 'QEMU: native calls'),
-              (re.compile(r'helper_lookup_tb_ptr|get_tb_cpu_state|tb_lookup|tb_htable|qht_'), 'QEMU: block look-ups'),
+              (re.compile(r'helper_lookup_tb_ptr|cpu_get_tb_cpu_state|curr_cflags|assert_hflags|tb_htable|qht_'), 'QEMU: block look-ups'),
               (re.compile(r'helper_|float|round|addsub'), 'QEMU: other helpers'))
 
 
