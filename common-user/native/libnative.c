@@ -161,7 +161,7 @@ void __explicit_bzero_chk(void *dst, size_t n, size_t room)
  */
 #define MIN(a, b)   ((a) < (b) ? (a) : (b))
 #define FEW         48
-/* Where the guest's own function calls others, and begins to gain by that */
+/* glibc's own copy bytes by calls, too, and are as fast as that from here */
 #define FEW_BYTES   8
 
 #if defined(__i386__) || defined(__x86_64__)
@@ -218,7 +218,7 @@ typedef wchar_t native_wchar_t;
                                                                      : room;  \
     }                                                                         \
                                                                               \
-    /* Not inline, as they are slow anyway: those here then have no frame. */ \
+    /* Not inline: the functions that may call these need no frame then. */   \
     static __attribute__((noinline)) void *                                   \
     str ## _copy(char_t *dst, const char_t *src, size_t room, void *ret)      \
     {                                                                         \
@@ -276,6 +276,7 @@ typedef wchar_t native_wchar_t;
         } while (*end++);                                                     \
         end--;                                                                \
         few = MIN(n, last - end);                                             \
+        /* With n, more of a block are more registers to save. */             \
         if (str ## _few(end, src, few, __builtin_constant_p(n) ? 8 : 2)) {    \
             return dst;                                                       \
         }                                                                     \

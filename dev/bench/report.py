@@ -251,6 +251,30 @@ def group(place):
     return 'the program itself' if place.startswith('program ') else place
 
 
+def readme_picture(out, data, guest='aarch64'):
+    """summary.png: what README.md shows of a whole run."""
+    from matplotlib import pyplot
+    chosen = [r for r in data.of(data.programs, guest) if r['program'] != 'true']
+    if not chosen or not data.of(data.cells, guest):
+        return
+    figure, panels = axes(3, 3, 3.6, 3.4)
+    for ax, name in zip(panels, ('strlen', 'memcpy')):
+        draw_curves([r for r in data.of(data.cells, guest) if r['function'] == name], calls.WAYS, ax)
+        ax.set_title(f'{name}() on {guest}', fontsize=9)
+        ax.set_xlabel('bytes', fontsize=8)
+    panels[0].set_ylabel('ns per call', fontsize=8)
+    panels[0].legend(fontsize=8)
+    chosen.sort(key=lambda r: float(r['gain']))
+    panels[2].barh([r['program'] for r in chosen], [float(r['gain']) for r in chosen], color=COLORS['bypass'])
+    panels[2].axvline(1, color='#444', linewidth=0.8)
+    panels[2].tick_params(labelsize=7)
+    panels[2].set_title(f'Debian\'s programs on {guest}', fontsize=9)
+    panels[2].set_xlabel('times as fast as translated', fontsize=8)
+    figure.tight_layout()
+    figure.savefig(out / 'summary.png', dpi=90)
+    pyplot.close(figure)
+
+
 # --- tables
 
 def table(head, rows, kind=''):
@@ -417,4 +441,5 @@ def write(out, data, about, left_out, when):
                 r['time_ratio']] for r in data.off]),
         '<h2>Against FEAT_MOPS</h2><p>aarch64, -cpu max: memcpy() as three instructions of the guest.</p>', mops(data),
         '</body></html>']
+    readme_picture(out, data)
     (out / 'report.html').write_text('\n'.join(parts), encoding='utf-8')
