@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """make bench: whole programs of Debian's, translated and with the bypass."""
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -106,6 +107,9 @@ class Job:
         tar.chmod(0o755)
         env = {**self.env, **dict(variables), 'RUN': f'{" ".join(prefix)} {self.root}/usr/bin'}
         usage = self.dir / 'usage'
+        if self.outputs:
+            # or the run before is written to disk during this one
+            os.sync()
         with open(self.dir / 'stdout', 'wb') as out, open(self.dir / 'stderr', 'wb') as err:
             subprocess.run(['/usr/bin/python3', '-SEc', LAUNCH, usage, *under,
                             *self.command(bypass, options)],
