@@ -48,6 +48,11 @@ class Data:
         self.guests = [g for g in common.TRIPLETS if any(
             r['guest'] == g for name in ('calls', 'programs') for r in rows[name])]
 
+    def memcpy(self, guest, size):
+        """The cell of memcpy() of this size, or None.  With 0, all is measured but the work of helper and host."""
+        return next((r for r in self.of(self.cells, guest) if (r['function'], r['size'], r['align']) ==
+                     ('memcpy', size, 'aligned')), None)
+
     def of(self, rows, guest):
         """The rows of a guest."""
         return [r for r in rows if r['guest'] == guest]
@@ -67,8 +72,8 @@ def cell_name(row):
 
 def cause(row, data):
     """Why a cell gains little: what its time is made of."""
-    part = data.parts.get((row['guest'], 'empty'))
-    empty = float(part['bypass_ns']) if part else 0.0
+    nothing = data.memcpy(row['guest'], '0')
+    empty = float(nothing['bypass_ns']) if nothing else 0.0
     bypass, host, translated = (float(row[f'{w}_ns']) for w in ('bypass', 'host', 'translated'))
     inside = max(bypass - empty - host, 0)
     parts = {'guest code of the call (loop, PLT, block look-ups)': empty, "the host's function": host,
@@ -309,20 +314,18 @@ def breakdown(data):
     rows = []
     for guest in data.guests:
         part = {p: data.parts.get((guest, p)) for p in calls.PARTS}
-        cell = {s: next((r for r in data.of(data.cells, guest) if r['function'] == 'memcpy' and
-                         r['size'] == s and r['align'] == 'aligned'), None) for s in ('0', '8')}
-        if not all(part.values()) or not all(cell.values()):
+        none, eight = (data.memcpy(guest, s) for s in ('0', '8'))
+        if not all(part.values()) or not none or not eight:
             continue
-        loop, direct, empty = (float(part[p]['bypass_ns']) for p in ('loop', 'direct', 'empty'))
-        eight = float(cell['8']['bypass_ns'])
-        host = max(float(cell['8']['host_ns']) - float(part['empty']['host_ns']), 0)
+        loop, direct, empty, timer = (float(part[p]['bypass_ns']) for p in ('loop', 'direct', 'empty', 'timer'))
+        fixed, whole = float(none['bypass_ns']), float(eight['bypass_ns'])
+        host = float(eight['host_ns']) - float(part['loop']['host_ns'])
         rows.append([guest, *(number(v, 1) for v in (
-            loop, direct - loop, empty - direct, eight - empty - host, host, eight,
-            float(cell['8']['translated_ns']), float(cell['0']['bypass_ns']),
-            float(part['timer']['bypass_ns'])))])
-    return table(['guest', 'loop', 'call, return: a block look-up', 'PLT: one more', 'stub and helper',
-                  "host's function", 'memcpy of 8, bypass', 'translated', 'memcpy of 0, bypass',
-                  'reading the clock'], rows)
+            loop, direct - loop, fixed - direct, whole - fixed, whole, host, float(eight['translated_ns']), empty,
+            timer))])
+    return table(['guest', 'loop', 'call and return', 'PLT, stub and their look-ups of blocks',
+                  "helper with the host's function", 'memcpy of 8 bytes', 'on the host', 'translated',
+                  'empty function, translated', 'reading the clock'], rows)
 
 
 def histogram(ranges):
