@@ -53,12 +53,13 @@ static uint32_t character(const void *s, size_t i, size_t width)
     return width == 1 ? ((const uint8_t *)s)[i] : ((const uint32_t *)s)[i];
 }
 
-/* How far two strings of at most @n characters are the same */
-static size_t same(const void *s, const void *t, size_t n, size_t width)
+/* How far two operands of at most @n characters are the same, up to a NUL */
+static size_t same(const void *s, const void *t, size_t n, size_t width,
+                   bool string)
 {
     size_t i = 0;
 
-    while (i < n && character(s, i, width) &&
+    while (i < n && !(string && !character(s, i, width)) &&
            character(s, i, width) == character(t, i, width)) {
         i++;
     }
@@ -78,18 +79,19 @@ static size_t length(const NativeRow *row, const uintptr_t *arg, size_t width)
             s = (const void *)arg[i];
         }
     }
-    if (!s) {
-        return n;
+    if (row->result == TYPE_int) {
+        return same((void *)arg[0], (void *)arg[1], n, width, s);
     }
-    return same(s, row->result == TYPE_int ? (const void *)arg[1] : s, n,
-                width);
+    return s ? same(s, s, n, width, true) : n;
 }
 
 static uintptr_t counted(int k, const NativeRow *row, uintptr_t a, uintptr_t b,
                          uintptr_t c, uintptr_t d)
 {
     const uintptr_t arg[] = { a, b, c, d };
-    bool reads = row->args[0] == TYPE_mem || row->args[0] == TYPE_str;
+    const bool reads = row->args[0] == TYPE_mem || row->args[0] == TYPE_str;
+    const bool last = row == &native_rows[ROW_strrchr] ||
+                      row == &native_rows[ROW_wcsrchr];
     const char *name = row->name;
     size_t width, size = 0, range;
     uintptr_t ret;
@@ -107,13 +109,13 @@ static uintptr_t counted(int k, const NativeRow *row, uintptr_t a, uintptr_t b,
     ret = next[k](a, b, c, d);
     if (reads && row->result == TYPE_size) {
         size = ret;
-    } else if (reads && row->result == TYPE_ptr && ret) {
+    } else if (reads && row->result == TYPE_ptr && ret && !last) {
         /* what is sought ends what is read */
-        size = (ret - a) / width;
+        size = k == ROW_memrchr ? a + c - ret : (ret - a) / width;
     } else if (reads) {
         size = length(row, arg, width);
     } else if (row->args[0] == TYPE_strp && ret) {
-        size = same((void *)ret, (void *)ret, SIZE_MAX, width);
+        size = same((void *)ret, (void *)ret, SIZE_MAX, width, true);
     }
     size *= width;
     range = size ? 1 : 0;
