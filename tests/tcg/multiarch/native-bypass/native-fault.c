@@ -237,6 +237,11 @@ static void take_back_copied(const Call *c)
     const char *from = c->op[1].start;
     int a = arena_of(to), b = arena_of(from);
 
+    /* Where strncat() is to append to, behind the first character */
+    if (c->op[0].type == TYPE_cat && arena_of(to + 1) == a && a >= 0 &&
+        to[1] == 0) {
+        to[1] = image[a][to + 1 - arena[a]];
+    }
     while (a >= 0 && b >= 0 && arena_of(to) == a && arena_of(from) == b) {
         if (*to == *from) {
             *to = image[a][to - arena[a]];
