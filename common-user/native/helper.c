@@ -135,13 +135,9 @@ static inline size_t native_limit(const void *host, target_ulong n,
                                   size_t size)
 {
     uintptr_t last = reserved_va ? guest_base + reserved_va + 1 : UINTPTR_MAX;
-    size_t max = MIN((last - (uintptr_t)host) / size, SSIZE_MAX / size - 1);
+    size_t max = (last - (uintptr_t)host) / size;
 
-    /* As a branch, which is predicted: nothing has to wait for the limit. */
-    if (unlikely(n > max)) {
-        return max + 1;
-    }
-    return n;
+    return MIN(n, MIN(max, SSIZE_MAX / size - 1) + 1);
 }
 
 /* To be called before anything is written: may raise the guest's signal. */

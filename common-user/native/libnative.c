@@ -8,17 +8,6 @@
  */
 
 #include <stdbool.h>
-#include <stdbool.h>
-#include <stdbool.h>
-#include <stdbool.h>
-#include <stdbool.h>
-#include <stdbool.h>
-#include <stdbool.h>
-#include <stdbool.h>
-#include <stdbool.h>
-#include <stdbool.h>
-#include <stdbool.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
