@@ -4,7 +4,7 @@
 # skips what is done already, and leaves its results in build/.
 
 JOBS ?= $(shell nproc)
-export JOBS QEMU_SRC TARGETS FILE REROLL TRIALS SEED FUNCTIONS GUESTS PROGRAMS QUICK
+export JOBS QEMU_SRC TARGETS FILE REROLL TRIALS SEED FUNCTIONS GUESTS PROGRAMS PARTS QUICK
 
 .NOTPARALLEL:
 .PHONY: all demo check bench sanitize fuzz series series-check refresh clean distclean help
@@ -60,3 +60,4 @@ help:
 	@echo 'TARGETS="arm mips"    only these guests      JOBS=N     parallel jobs'
 	@echo 'REROLL=2              make series says v2    FUNCTIONS="memcpy strlen"  make fuzz and bench try these'
 	@echo 'QUICK=1               a short make bench     GUESTS="arm mips" PROGRAMS="jq tar"  make bench runs these'
+	@echo 'PARTS="calls off"     make bench measures these only, of: calls programs where off; more runs go on from there'

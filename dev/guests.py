@@ -35,12 +35,13 @@ def documentation(out):
     return path
 
 
-def qemu(guest, root, bypass=False, options=()):
+def qemu(guest, root, bypass=False, options=(), binary=None):
     """The command that runs a guest's program with the libraries below root.
 
-    The bypass is libnative.so's, or that of the library that it names.
+    The bypass is libnative.so's, or that of the library that it names; binary
+    is another QEMU.
     """
-    command = [str(BUILD / f'qemu-{guest}'), '-L', str(root)]
+    command = [str(binary or BUILD / f'qemu-{guest}'), '-L', str(root)]
     if (root / 'lib/libc.so.6').exists():
         # or the host's ld.so.cache leads i386's loader to another C library
         command += ['-E', f'LD_LIBRARY_PATH={root}/lib']

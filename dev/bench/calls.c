@@ -1,7 +1,7 @@
 /*
  * make bench: nanoseconds per call of each function of the table
  *
- * One source for the guests, translated and with the bypass, and for the host.
+ * One source for the guests, whichever way they run, and for the host.
  * Reads lines "function size align count" and answers each with the
  * nanoseconds that so many calls took, so that one that runs dev/bench/calls.py
  * can have several of these take turns.  Calls go through the PLT, as those
@@ -90,7 +90,7 @@ static uintptr_t loop_ ## name(const Args *args, unsigned mask, \
 #undef NATIVE_GUEST
 #undef NATIVE_CHECKED
 
-/* What a call is made of: the loop, a call, a call through the PLT */
+/* What a call is made of: the loop, a call, one through a pointer or the PLT */
 static __attribute__((noinline)) uintptr_t
 call_direct(uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d)
 {
@@ -98,9 +98,12 @@ call_direct(uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d)
     return a;
 }
 
+static NativeFn *volatile call_pointer = call_direct;
+
 extern NativeFn empty;
 
 LOOP(direct, call_direct, 3, 0, 0)
+LOOP(pointer, call_pointer, 3, 0, 0)
 LOOP(empty, empty, 3, 0, 0)
 
 static uintptr_t loop_loop(const Args *args, unsigned mask,
@@ -148,6 +151,7 @@ static const struct {
 #include "user/native-functions.h.inc"
     ENTRY(loop)
     ENTRY(direct)
+    ENTRY(pointer)
     ENTRY(empty)
 #ifdef __aarch64__
     ENTRY(mops)

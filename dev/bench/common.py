@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import guests  # noqa: E402
 from guests import BUILD, NATIVE, ROOT, TRIPLETS  # noqa: E402,F401
 
 OUT = BUILD / 'bench'
@@ -14,8 +15,25 @@ OUT = BUILD / 'bench'
 ENV = {'PATH': '/usr/bin:/bin', 'LC_ALL': 'C', 'HOME': '/nonexistent'}
 
 
+# Guest code is translated by the unpatched QEMU, by ours without the option, or runs with it.
+WAYS = ('pristine', 'translated', 'bypass')
+
+
 class LeftOut(Exception):
     """A part that cannot be measured here, and why."""
+
+
+def binary(guest, way):
+    """The QEMU of one of the ways.
+
+    Their paths are of the same length, since the kernel puts them on the stack.
+    """
+    return OUT / ('base' if way == 'pristine' else 'ours') / f'qemu-{guest}'
+
+
+def qemu(guest, root, way, options=(), library=None):
+    """The command that runs a guest's program one of the ways; the library may be another than libnative.so."""
+    return guests.qemu(guest, root, way == 'bypass' and (library or True), options, binary(guest, way))
 
 
 class Table:

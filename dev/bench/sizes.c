@@ -31,23 +31,6 @@ enum {
 static uint32_t (*counts)[RANGES];
 static NativeFn *next[ROWS];
 
-/* Also called before it is our turn: other libraries have constructors, too. */
-static __attribute__((constructor)) void init(void)
-{
-    void *lib = dlopen(LIBNATIVE, RTLD_NOW);
-    int fd = open(getenv("SIZES"), O_RDWR | O_CLOEXEC);
-
-    for (int i = 0; lib && i < ROWS; i++) {
-        next[i] = (NativeFn *)dlsym(lib, native_rows[i].name);
-    }
-    counts = mmap(NULL, ROWS * sizeof(*counts), PROT_READ | PROT_WRITE,
-                  MAP_SHARED, fd, 0);
-    if (!lib || counts == MAP_FAILED) {
-        abort();
-    }
-    close(fd);
-}
-
 static uint32_t character(const void *s, size_t i, size_t width)
 {
     return width == 1 ? ((const uint8_t *)s)[i] : ((const uint32_t *)s)[i];
@@ -64,6 +47,34 @@ static size_t same(const void *s, const void *t, size_t n, size_t width,
         i++;
     }
     return i;
+}
+
+/* getenv() may be the program's, as bash's is, and call what is counted. */
+static const char *file(void)
+{
+    for (char **e = environ; *e; e++) {
+        if (same(*e, "SIZES=", 6, 1, true) == 6) {
+            return *e + 6;
+        }
+    }
+    abort();
+}
+
+/* Also called before it is our turn: other libraries have constructors, too. */
+static __attribute__((constructor)) void init(void)
+{
+    void *lib = dlopen(LIBNATIVE, RTLD_NOW);
+    int fd = open(file(), O_RDWR | O_CLOEXEC);
+
+    for (int i = 0; lib && i < ROWS; i++) {
+        next[i] = (NativeFn *)dlsym(lib, native_rows[i].name);
+    }
+    counts = mmap(NULL, ROWS * sizeof(*counts), PROT_READ | PROT_WRITE,
+                  MAP_SHARED, fd, 0);
+    if (!lib || counts == MAP_FAILED) {
+        abort();
+    }
+    close(fd);
 }
 
 /* How many characters are read or written, if the result does not tell */

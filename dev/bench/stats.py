@@ -3,7 +3,7 @@
 import math
 from statistics import median
 
-__all__ = ['best', 'median', 'spread', 'stable', 'geomean', 'worst']
+__all__ = ['best', 'median', 'spread', 'stable', 'steady', 'geomean', 'worst']
 
 best = min
 
@@ -19,6 +19,11 @@ def stable(a, b, limit=0.05):
         return False
     first, second = (min(a[i::2]) / min(b[i::2]) for i in (0, 1))
     return abs(first - second) <= limit * min(first, second)
+
+
+def steady(samples, limit=0.05):
+    """Whether that holds for the samples of several ways, each against the next."""
+    return all(stable(a, b, limit) for a, b in zip(samples, samples[1:]))
 
 
 def geomean(values):

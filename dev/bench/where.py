@@ -78,7 +78,7 @@ def count(job):
     file = OUT / 'sizes'
     file.write_bytes(bytes(4 * RANGES * len(names)))
     to = OUT / 'logs'
-    job.execute(lib, ['-d', 'native_bypass', *logs(to)], variables={'SIZES': str(file)})
+    job.execute('bypass', ['-d', 'native_bypass', *logs(to)], variables={'SIZES': str(file)}, library=lib)
     order = '>' if job.guest in ('mips', 'mips64') else '<'
     found = {name: values for name, values in zip(
         names, struct.iter_unpack(f'{order}{RANGES}I', file.read_bytes())) if any(values)}
@@ -162,7 +162,7 @@ def by_perf(job, way):
     base = 0 if '64' in job.guest else 1 << 40
     maps = set(PERFMAPS.glob('perf-*.map'))
     try:
-        job.execute(way == 'bypass', ['-B', hex(base), '-perfmap'],
+        job.execute(way, ['-B', hex(base), '-perfmap'],
                     ['perf', 'record', '-q', '-F', str(RATE), '-e', 'cpu-clock', '-d', '-o', str(data), '--'])
         script = subprocess.run(['perf', 'script', '-i', data, '-F', 'ip,sym,dso', '--show-mmap-events'],
                                 capture_output=True, text=True, errors='replace', check=True)
@@ -177,7 +177,7 @@ def by_perf(job, way):
 def by_plugin(job, way, lib):
     """Instructions by place, of a run with the plugin."""
     to = OUT / 'logs'
-    job.execute(way == 'bypass', ['-plugin', str(lib), '-d', 'plugin', *logs(to)])
+    job.execute(way, ['-plugin', str(lib), '-d', 'plugin', *logs(to)])
     found = collections.Counter()
     for n, path in read_logs(to, r'^mappings: (\d+) (.*)$'):
         name = path.rsplit('/', 1)[-1]
@@ -219,12 +219,12 @@ def measure(job, tables, seconds, lib):
             continue
         for place, share in shares(by_plugin(job, way, lib) if lib else by_perf(job, way)).items():
             tables['where'].add(place=place, share=f'{share:.4f}', **row)
-        spent = float(priced[f'{way}_s']) / float(seconds[f'{way}_s'])
+        spent = float(priced[f'{way}_s']) / float(seconds[f'{way}_cpu_s'])
         tables['where'].add(place=TABLE, share=f'{spent:.4f}', **{**row, 'how': 'calls x their cost'})
         tables['where'].add(place=ALL, share='1.0000', **row)
 
 
-def run(jobs, tables, progress, _quick):
+def run(jobs, tables, progress):
     """Measure all programs that the tables do not have; returns what failed."""
     left_out = []
     todo = [j for here in jobs.values() for j in here.values()]

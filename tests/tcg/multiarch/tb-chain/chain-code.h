@@ -1,0 +1,587 @@
+/*
+ * Tests of links between translation blocks: guest code made at run time
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef CHAIN_CODE_H
+#define CHAIN_CODE_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PAGE    ((size_t)getauxval(AT_PAGESZ))
+#define RWX     (PROT_READ | PROT_WRITE | PROT_EXEC)
+
+static int failures;
+
+#define CHECK(cond, ...) \
+    do { \
+        if (!(cond)) { \
+            printf("%s:%d: ", __FILE__, __LINE__); \
+            printf(__VA_ARGS__); \
+            printf("\n"); \
+            if (++failures == 20) { \
+                exit(EXIT_FAILURE); \
+            } \
+        } \
+    } while (0)
+
+/* What nothing can go on without */
+#define MUST(cond) \
+    do { \
+        if (!(cond)) { \
+            printf("%s:%d: %s: %s\n", __FILE__, __LINE__, #cond, \
+                   strerror(errno)); \
+            exit(EXIT_FAILURE); \
+        } \
+    } while (0)
+
+/* What is stored at once; @thumb is Arm's only. */
+#if defined(__i386__) || defined(__x86_64__)
+typedef uint8_t Unit;
+#else
+typedef uint16_t Unit;
+#endif
+static bool thumb;
+
+/* Units that stay the same are not written, so that no other thread misses. */
+static inline char *put_code(char *p, const void *code, size_t size)
+{
+    const Unit *from = code;
+    volatile Unit *to = (volatile Unit *)p; /* no memcpy() of bytes */
+
+    for (size_t i = 0; i < size / sizeof(Unit); i++) {
+        if (to[i] != from[i]) {
+            to[i] = from[i];
+        }
+    }
+    return p + size;
+}
+
+#define PUT(type, p, ...) \
+    put_code(p, (const type[]) { __VA_ARGS__ }, \
+             sizeof((const type[]) { __VA_ARGS__ }))
+#define PUT8(p, ...)    PUT(uint8_t, p, __VA_ARGS__)
+#define PUT16(p, ...)   PUT(uint16_t, p, __VA_ARGS__)
+#define PUT32(p, ...)   PUT(uint32_t, p, __VA_ARGS__)
+
+/* The flush that programs for x86 do not do must not be needed. */
+static inline void flush(void *p, size_t size)
+{
+#if !defined(__i386__) && !defined(__x86_64__)
+    __builtin___clear_cache(p, (char *)p + size);
+#endif
+}
+
+/*
+ * For each guest, where all return the end of what they put at @p:
+ *
+ *   put_load       result = n, of 15 bits; below 128, one Unit depends on it
+ *   put_return, put_nop
+ *   put_jump       to an address within 1 MiB
+ *   put_call       call it, and return what it returns
+ *   put_cond       jump, by a conditional branch that is taken
+ *   put_jump_arg   jump to argument 0 or 1
+ *   put_call_arg   call argument 0, and return what it returns
+ *   put_ret_arg    jump to argument 0 by what usually returns
+ *   put_caller     call argument 0, a C function, then return n
+ *   put_span       the last of a page, such that put_load() on the next one
+ *                  is the rest of the instruction, or its delay slot: returns
+ *                  its address, or NULL if the guest has nothing like it
+ */
+#if defined(__i386__) || defined(__x86_64__)
+static inline char *put_load(char *p, int n)
+{
+    return PUT32(PUT8(p, 0xb8), n);
+}
+
+static inline char *put_return(char *p)
+{
+    return PUT8(p, 0xc3);
+}
+
+static inline char *put_nop(char *p)
+{
+    return PUT8(p, 0x90);
+}
+
+static inline char *put_jump(char *p, char *to)
+{
+    return PUT32(PUT8(p, 0xe9), to - (p + 5));
+}
+
+static inline char *put_call(char *p, char *to)
+{
+    return put_return(PUT32(PUT8(p, 0xe8), to - (p + 5)));
+}
+
+static inline char *put_cond(char *p, char *to)
+{
+    return PUT32(PUT8(p, 0x31, 0xc0, 0x0f, 0x84), to - (p + 8));
+}
+
+static inline char *put_span(char *end)
+{
+    PUT8(end - 1, 0x2e);                /* a prefix */
+    return end - 1;
+}
+
+#ifdef __x86_64__
+static inline char *put_jump_arg(char *p, int i)
+{
+    return PUT8(p, 0xff, 0xe7 - i);
+}
+
+static inline char *put_call_arg(char *p)
+{
+    return PUT8(p, 0xff, 0xd7, 0xc3);
+}
+
+static inline char *put_ret_arg(char *p)
+{
+    return PUT8(p, 0x57, 0xc3);         /* push %rdi; ret */
+}
+
+static inline char *put_caller(char *p, int n, char **after_call)
+{
+    *after_call = PUT8(p, 0x48, 0x83, 0xec, 0x08, 0xff, 0xd7);
+    return PUT8(put_load(*after_call, n), 0x48, 0x83, 0xc4, 0x08, 0xc3);
+}
+#else
+static inline char *put_jump_arg(char *p, int i)
+{
+    return PUT8(p, 0xff, 0x64, 0x24, 4 + 4 * i);
+}
+
+static inline char *put_call_arg(char *p)
+{
+    return PUT8(p, 0xff, 0x54, 0x24, 0x04, 0xc3);
+}
+
+static inline char *put_ret_arg(char *p)
+{
+    return PUT8(p, 0xff, 0x74, 0x24, 0x04, 0xc3);
+}
+
+static inline char *put_caller(char *p, int n, char **after_call)
+{
+    *after_call = PUT8(p, 0x83, 0xec, 0x0c, 0xff, 0x54, 0x24, 0x10);
+    return PUT8(put_load(*after_call, n), 0x83, 0xc4, 0x0c, 0xc3);
+}
+#endif
+#elif defined(__aarch64__)
+static inline char *put_load(char *p, int n)
+{
+    return PUT32(p, 0x52800000 | n << 5);
+}
+
+static inline char *put_return(char *p)
+{
+    return PUT32(p, 0xd65f03c0);
+}
+
+static inline char *put_nop(char *p)
+{
+    return PUT32(p, 0xd503201f);
+}
+
+static inline char *put_jump(char *p, char *to)
+{
+    return PUT32(p, 0x14000000 | ((to - p) >> 2 & 0x3ffffff));
+}
+
+/* mov x9, x30; bl; ret x9 */
+static inline char *put_call(char *p, char *to)
+{
+    return PUT32(p, 0xaa1e03e9, 0x94000000 | ((to - p - 4) >> 2 & 0x3ffffff),
+                 0xd65f0120);
+}
+
+/* cbz xzr */
+static inline char *put_cond(char *p, char *to)
+{
+    return PUT32(p, 0xb400001f | ((to - p) >> 2 & 0x7ffff) << 5);
+}
+
+static inline char *put_span(char *end)
+{
+    return NULL;
+}
+
+static inline char *put_jump_arg(char *p, int i)
+{
+    return PUT32(p, 0xd61f0000 | i << 5);
+}
+
+static inline char *put_call_arg(char *p)
+{
+    return PUT32(p, 0xaa1e03e9, 0xd63f0000, 0xd65f0120);
+}
+
+static inline char *put_ret_arg(char *p)
+{
+    return PUT32(p, 0xd65f0000);        /* ret x0 */
+}
+
+static inline char *put_caller(char *p, int n, char **after_call)
+{
+    *after_call = PUT32(p, 0xa9bf7bfd, 0xd63f0000);
+    return PUT32(put_load(*after_call, n), 0xa8c17bfd, 0xd65f03c0);
+}
+#elif defined(__arm__)
+static inline char *put_load(char *p, int n)
+{
+    return thumb ? PUT16(p, 0xf240 | n >> 12 | (n >> 11 & 1) << 10,
+                         (n >> 8 & 7) << 12 | (n & 255))
+                 : PUT32(p, 0xe3000000 | (n & 0xf000) << 4 | (n & 0xfff));
+}
+
+static inline char *put_return(char *p)
+{
+    return thumb ? PUT16(p, 0x4770) : PUT32(p, 0xe12fff1e);
+}
+
+static inline char *put_nop(char *p)
+{
+    return thumb ? PUT16(p, 0xbf00) : PUT32(p, 0xe1a00000);
+}
+
+static inline char *put_a32_branch(char *p, uint32_t insn, char *to)
+{
+    return PUT32(p, insn | ((to - p - 8) >> 2 & 0xffffff));
+}
+
+static inline char *put_t32_branch(char *p, uint16_t second, char *to)
+{
+    int off = to - p - 4;
+
+    return PUT16(p, 0xf000 | (off < 0) << 10 | (off >> 12 & 0x3ff),
+                 second | (off >> 1 & 0x7ff));
+}
+
+static inline char *put_jump(char *p, char *to)
+{
+    return thumb ? put_t32_branch(p, 0xb800, to)
+                 : put_a32_branch(p, 0xea000000, to);
+}
+
+/* mov r12, lr; bl; bx r12 */
+static inline char *put_call(char *p, char *to)
+{
+    return thumb
+        ? PUT16(put_t32_branch(PUT16(p, 0x46f4), 0xf800, to), 0x4760)
+        : PUT32(put_a32_branch(PUT32(p, 0xe1a0c00e), 0xeb000000, to),
+                0xe12fff1c);
+}
+
+/* cmp r0, r0; beq */
+static inline char *put_cond(char *p, char *to)
+{
+    int off = to - (p + 2) - 4;
+
+    return thumb ? PUT16(p, 0x4280,
+                         0xf000 | (off < 0) << 10 | (off >> 12 & 0x3f),
+                         0x8000 | (off < 0) * 0x2800 | (off >> 1 & 0x7ff))
+                 : put_a32_branch(PUT32(p, 0xe1500000), 0x0a000000, to);
+}
+
+static inline char *put_span(char *end)
+{
+    return NULL;
+}
+
+static inline char *put_jump_arg(char *p, int i)
+{
+    return thumb ? PUT16(p, 0x4700 | i << 3) : PUT32(p, 0xe12fff10 | i);
+}
+
+static inline char *put_call_arg(char *p)
+{
+    return thumb ? PUT16(p, 0x46f4, 0x4780, 0x4760)
+                 : PUT32(p, 0xe1a0c00e, 0xe12fff30, 0xe12fff1c);
+}
+
+/* push { r0 }; pop { pc } */
+static inline char *put_ret_arg(char *p)
+{
+    return thumb ? PUT16(p, 0xb401, 0xbd00)
+                 : PUT32(p, 0xe52d0004, 0xe49df004);
+}
+
+static inline char *put_caller(char *p, int n, char **after_call)
+{
+    *after_call = p = thumb ? PUT16(p, 0xb508, 0x4780)
+                            : PUT32(p, 0xe92d4008, 0xe12fff30);
+    p = put_load(p, n);
+    return thumb ? PUT16(p, 0xbd08) : PUT32(p, 0xe8bd8008);
+}
+#elif defined(__mips__)
+static inline char *put_load(char *p, int n)
+{
+    return PUT32(p, 0x34020000 | n);
+}
+
+static inline char *put_return(char *p)
+{
+    return PUT32(p, 0x03e00008, 0);
+}
+
+static inline char *put_nop(char *p)
+{
+    return PUT32(p, 0);
+}
+
+static inline uint32_t jump_target(char *to)
+{
+    return (uintptr_t)to >> 2 & 0x3ffffff;
+}
+
+static inline char *put_jump(char *p, char *to)
+{
+    return PUT32(p, 0x08000000 | jump_target(to), 0);
+}
+
+/* move $8, $31; jal; jr $8 */
+static inline char *put_call(char *p, char *to)
+{
+    return PUT32(p, 0x03e04025, 0x0c000000 | jump_target(to), 0, 0x01000008, 0);
+}
+
+/* b */
+static inline char *put_cond(char *p, char *to)
+{
+    return PUT32(p, 0x10000000 | ((to - p - 4) >> 2 & 0xffff), 0);
+}
+
+static inline char *put_span(char *end)
+{
+    PUT32(end - 4, 0x03e00008);         /* jr $31 */
+    return end - 4;
+}
+
+/* Through $25, for C functions */
+static inline char *put_jump_arg(char *p, int i)
+{
+    return PUT32(p, 0x0080c825 | i << 21, 0x03200008, 0);
+}
+
+static inline char *put_call_arg(char *p)
+{
+    return PUT32(p, 0x03e04025, 0x0080c825, 0x0320f809, 0, 0x01000008, 0);
+}
+
+static inline char *put_ret_arg(char *p)
+{
+    return PUT32(p, 0x00800408, 0);     /* jr.hb $4 */
+}
+
+static inline char *put_caller(char *p, int n, char **after_call)
+{
+#if _MIPS_SIM == _ABIO32
+    p = PUT32(p, 0x27bdffe0, 0xafbf001c);
+#else
+    p = PUT32(p, 0x67bdffe0, 0xffbf0018);
+#endif
+    *after_call = PUT32(p, 0x0080c825, 0x0320f809, 0);
+    p = put_load(*after_call, n);
+#if _MIPS_SIM == _ABIO32
+    return PUT32(p, 0x8fbf001c, 0x03e00008, 0x27bd0020);
+#else
+    return PUT32(p, 0xdfbf0018, 0x03e00008, 0x67bd0020);
+#endif
+}
+#endif
+
+static inline char *put_leaf(char *p, int n)
+{
+    return put_return(put_load(p, n));
+}
+
+/* The address by which code here is called */
+static inline void *entry(char *p)
+{
+    return p + thumb;
+}
+
+typedef int Code(void *, void *);
+
+static inline int call(void *code, void *arg0, void *arg1)
+{
+    return ((Code *)code)(arg0, arg1);
+}
+
+/* How a call ended */
+typedef struct Result {
+    int value, sig, code;
+    char *addr;
+} Result;
+
+static __thread sigjmp_buf *caught;
+static __thread siginfo_t caught_info;
+
+static inline void catch(int sig, siginfo_t *info, void *context)
+{
+    if (!caught) {
+        printf("signal %d, code %d, at %p\n", sig, info->si_code,
+               info->si_addr);
+        exit(EXIT_FAILURE);
+    }
+    caught_info = *info;
+    siglongjmp(*caught, 1);
+}
+
+static inline Result run(void *code, void *arg0, void *arg1)
+{
+    Result r = { 0 };
+    sigjmp_buf env;
+
+    caught = &env;
+    if (sigsetjmp(env, 0)) {
+        r = (Result) { .sig = caught_info.si_signo,
+                       .code = caught_info.si_code,
+                       .addr = caught_info.si_addr };
+    } else {
+        r.value = call(code, arg0, arg1);
+    }
+    caught = NULL;
+    return r;
+}
+
+static inline void hung(int sig)
+{
+    static const char message[] = "hangs\n";
+
+    _exit(write(STDOUT_FILENO, message, sizeof(message) - 1) < 0 ? 2 : 1);
+}
+
+static inline void on_signal(int sig, void (*handler)(int))
+{
+    struct sigaction sa = { .sa_handler = handler };
+
+    sigaction(sig, &sa, NULL);
+}
+
+/* At the start of each program */
+static inline void start(void)
+{
+    /* siglongjmp() from the handler is not to need a system call. */
+    struct sigaction sa = {
+        .sa_sigaction = catch, .sa_flags = SA_SIGINFO | SA_NODEFER
+    };
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    sigaction(SIGSEGV, &sa, NULL);
+    sigaction(SIGBUS, &sa, NULL);
+    sigaction(SIGILL, &sa, NULL);
+    on_signal(SIGALRM, hung);
+    alarm(60);
+}
+
+static inline char *map(size_t size, int prot)
+{
+    char *p = mmap(NULL, size, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    MUST(p != MAP_FAILED);
+    return p;
+}
+
+static inline pthread_t start_thread(void *(*f)(void *), void *arg)
+{
+    pthread_t thread;
+
+    errno = pthread_create(&thread, NULL, f, arg);
+    MUST(errno == 0);
+    return thread;
+}
+
+/* A reproducible sequence, of 31 bits */
+static inline unsigned next_random(uint64_t *state)
+{
+    *state = *state * 6364136223846793005ull + 1442695040888963407ull;
+    return *state >> 33;
+}
+
+/*
+ * The links from page A to the page B behind it
+ */
+typedef enum Kind {
+    DIRECT_JUMP, DIRECT_CALL, CONDITIONAL, RUNS_ON,
+    SPANS,          /* by an instruction or a delay slot */
+    POINTER_JUMP, POINTER_CALL, POINTER_RETURN,
+    RETURN_TO_B,    /* of a function that B calls */
+    KINDS
+} Kind;
+
+static const char *const kind_name[KINDS] = {
+    "jump", "call", "conditional jump", "running on", "spanning",
+    "indirect jump", "indirect call", "jump by return", "return"
+};
+
+/* What page B holds: a leaf, and behind it a caller */
+#define CALLER  128
+
+static inline char *put_b(char *b, int n)
+{
+    char *after_call;
+
+    put_leaf(b, n);
+    put_caller(b + CALLER, n, &after_call);
+    flush(b, 2 * CALLER);
+    return after_call;
+}
+
+/* Put it into page @a; NULL if the guest has no such link */
+static inline void *put_link(char *a, Kind kind, char *b)
+{
+    char *p = a;
+
+    switch (kind) {
+    case DIRECT_JUMP:
+        put_jump(p, b);
+        break;
+    case DIRECT_CALL:
+        put_call(p, b);
+        break;
+    case CONDITIONAL:
+        put_cond(p, b);
+        break;
+    case RUNS_ON:
+        p = a + PAGE - 16;
+        while (a < p + 16) {
+            a = put_nop(a < p ? p : a);
+        }
+        break;
+    case SPANS:
+        p = put_span(a + PAGE);
+        if (!p) {
+            return NULL;
+        }
+        break;
+    case POINTER_JUMP:
+        put_jump_arg(p, 0);
+        break;
+    case POINTER_CALL:
+        put_call_arg(p);
+        break;
+    case POINTER_RETURN:
+        put_ret_arg(p);
+        break;
+    default:
+        return entry(b + CALLER);
+    }
+    flush(p, 16);
+    return entry(p);
+}
+
+#endif
