@@ -171,7 +171,8 @@ static void check_host(void)
         "if test -n \"$NATIVE_HOST_PRELOAD\";"
         "then ! /bin/cat /etc/ld.so.preload | grep libnative || exit 2;"
         "else test ! -e /etc/ld.so.preload || exit 3; fi;"
-        "! ls -l /proc/$$/fd | grep ld.so.preload || exit 4;"
+        /* where the pipe's own descriptors come and go */
+        "! ls -l /proc/$$/fd 2> /dev/null | grep ld.so.preload || exit 4;"
         "echo fine", NULL,
     };
 
