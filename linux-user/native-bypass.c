@@ -1,9 +1,9 @@
 /*
  * Native bypass: the option and how the guest library gets loaded
  *
- * The guest's loader finds the library in /etc/ld.so.preload, which here is a
- * virtual file, so that neither the guest's environment nor anything that its
- * children see is changed.
+ * The guest's loader finds the library in /etc/ld.so.preload, which has one
+ * line more when that loader reads it, and for nobody else: neither the
+ * guest's environment nor its files are changed.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,9 +15,6 @@
 #include "qemu/path.h"
 #include "qemu.h"
 #include "user-internals.h"
-#include "signal-common.h"
-#include "fd-trans.h"
-#include "user/cpu_loop.h"
 #include "user/guest-host.h"
 #include "native-bypass.h"
 #include <sys/resource.h>
@@ -53,10 +50,11 @@ static const char *native_lib;
 /* From the environment alone, LIB is an offer, made to whom it may concern. */
 static bool is_offer;
 
+/* parse_args() comes with the variable first, if it is set. */
 void native_bypass_option(const char *arg)
 {
+    is_offer = !native_lib && getenv(VARIABLE);
     native_lib = arg;
-    is_offer = arg == getenv(VARIABLE);
 }
 
 /* What an ELF header of @ident and @machine stands for, in the user's words. */
@@ -243,8 +241,8 @@ void native_bypass_init(bool plugins)
     }
 }
 
-/* The loader's address in the guest's auxiliary vector: 0 if there is none. */
-static abi_ulong interpreter_base(struct image_info *info)
+/* The value of the guest's auxiliary vector for @wanted, or 0. */
+static abi_ulong guest_auxv(struct image_info *info, abi_ulong wanted)
 {
     abi_ulong type, value, addr = info->saved_auxv;
 
@@ -253,7 +251,7 @@ static abi_ulong interpreter_base(struct image_info *info)
             get_user_ual(value, addr + sizeof(abi_ulong))) {
             return 0;
         }
-        if (type == AT_BASE) {
+        if (type == wanted) {
             return value;
         }
         addr += 2 * sizeof(abi_ulong);
@@ -261,9 +259,200 @@ static abi_ulong interpreter_base(struct image_info *info)
     return 0;
 }
 
+static char *guest_strdup(abi_ulong addr)
+{
+    char *s = lock_user_string(addr);
+    char *copy = g_strdup(s);
+
+    unlock_user(s, addr, 0);
+    return copy;
+}
+
+/* A copy of string @n of the guest's @array, argv or envp; NULL at its end. */
+static char *guest_string(abi_ulong array, unsigned n)
+{
+    abi_ulong addr;
+
+    if (get_user_ual(addr, array + n * sizeof(addr)) || !addr) {
+        return NULL;
+    }
+    return guest_strdup(addr);
+}
+
+/* A copy of what the guest's environment says of @name, or NULL. */
+static char *guest_getenv(struct image_info *info, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (unsigned i = 0;; i++) {
+        g_autofree char *var = guest_string(info->envp, i);
+
+        if (!var) {
+            return NULL;
+        }
+        if (!strncmp(var, name, len) && var[len] == '=') {
+            return g_strdup(var + len + 1);
+        }
+    }
+}
+
+/*
+ * The program headers of the ELF image that was loaded at @base, and what to
+ * add to its addresses; or NULL.
+ */
+static struct elf_phdr *guest_phdrs(abi_ulong base, int *count,
+                                    abi_ulong *bias)
+{
+    g_autofree struct elf_phdr *phdrs = NULL;
+    struct elfhdr ehdr;
+
+    if (copy_from_user(&ehdr, base, sizeof(ehdr)) ||
+        memcmp(ehdr.e_ident, ELFMAG, SELFMAG)) {
+        return NULL;
+    }
+    *count = tswap16(ehdr.e_phnum);
+    *bias = 0;
+    phdrs = g_new(struct elf_phdr, *count);
+    if (copy_from_user(phdrs, base + tswapal(ehdr.e_phoff),
+                       *count * sizeof(*phdrs))) {
+        return NULL;
+    }
+    /* The first one to load is at @base, and they are in order. */
+    for (int i = *count - 1; i >= 0; i--) {
+        phdrs[i].p_type = tswap32(phdrs[i].p_type);
+        phdrs[i].p_vaddr = tswapal(phdrs[i].p_vaddr);
+        phdrs[i].p_filesz = tswapal(phdrs[i].p_filesz);
+        if (phdrs[i].p_type == PT_LOAD) {
+            *bias = base - (phdrs[i].p_vaddr & TARGET_PAGE_MASK);
+        }
+    }
+    return g_steal_pointer(&phdrs);
+}
+
+/*
+ * The address of the string by which the loader at @base asks for the file, or
+ * 0: glibc's has it, musl's does not.
+ */
+static abi_ulong find_preload_name(abi_ulong base)
+{
+    int count;
+    abi_ulong bias;
+    g_autofree struct elf_phdr *phdrs = guest_phdrs(base, &count, &bias);
+
+    for (int i = 0; phdrs && i < count; i++) {
+        abi_ulong addr = bias + phdrs[i].p_vaddr, size = phdrs[i].p_filesz;
+        char *image, *found;
+
+        if (phdrs[i].p_type != PT_LOAD || size == 0) {
+            continue;
+        }
+        image = lock_user(VERIFY_READ, addr, size, true);
+        if (image) {
+            found = memmem(image, size, PRELOAD, sizeof(PRELOAD));
+            unlock_user(image, addr, 0);
+            if (found) {
+                return addr + (found - image);
+            }
+        }
+    }
+    return 0;
+}
+
+/*
+ * The name of a library that the program at @base needs and that interposes
+ * the same functions to check what they are called with; or NULL.  Such a one
+ * has to come first, and AddressSanitizer's insists on that.
+ */
+static char *find_checker(abi_ulong base)
+{
+    static const char *const checkers[] = {
+        "libasan.", "libtsan.", "libhwasan.", "libclang_rt.", "libefence.",
+        "libduma.", "libdmalloc",
+    };
+    int count;
+    abi_ulong tag, value, bias, dynamic = 0, strtab = 0;
+    g_autofree struct elf_phdr *phdrs = guest_phdrs(base, &count, &bias);
+
+    for (int i = 0; phdrs && i < count; i++) {
+        if (phdrs[i].p_type == PT_DYNAMIC) {
+            dynamic = bias + phdrs[i].p_vaddr;
+        }
+    }
+    /* Twice: the string table may come last. */
+    for (int pass = 0; dynamic && pass < 2; pass++) {
+        for (abi_ulong at = dynamic;
+             !get_user_ual(tag, at) && tag != DT_NULL &&
+             !get_user_ual(value, at + sizeof(tag));
+             at += 2 * sizeof(tag)) {
+            g_autofree char *lib = NULL;
+
+            if (tag == DT_STRTAB) {
+                strtab = bias + value;
+            } else if (pass == 1 && tag == DT_NEEDED) {
+                lib = guest_strdup(strtab + value);
+            }
+            for (size_t i = 0; lib && i < ARRAY_SIZE(checkers); i++) {
+                if (g_str_has_prefix(lib, checkers[i])) {
+                    return g_steal_pointer(&lib);
+                }
+            }
+        }
+    }
+    return NULL;
+}
+
+/*
+ * Whether the loader only lists what a program needs.  Who asks for that may
+ * copy what is listed.
+ */
+static bool lists_only(struct image_info *info, bool by_hand)
+{
+    g_autofree char *trace = guest_getenv(info, "LD_TRACE_LOADED_OBJECTS");
+
+    for (int i = 1; by_hand; i++) {
+        g_autofree char *arg = guest_string(info->argv, i);
+
+        if (!arg || !g_str_has_prefix(arg, "--")) {
+            break;
+        }
+        if (!strcmp(arg, "--list") || !strcmp(arg, "--verify")) {
+            return true;
+        }
+        if (strcmp(arg, "--inhibit-cache")) {
+            /* The others take an argument. */
+            i++;
+        }
+    }
+    return trace;
+}
+
+/*
+ * What the loader is to read, until it has; and the guest address of the name
+ * by which it asks for it.
+ */
+static char *preload_text;
+static abi_ulong preload_name;
+
+static void nothing_preloaded(struct image_info *info, const char *why)
+{
+    g_autofree char *by_hand = guest_getenv(info, "LD_PRELOAD");
+
+    if (by_hand && strstr(by_hand, native_lib)) {
+        return;
+    }
+    if (!is_offer) {
+        warn_report(OPTION ": %s: nothing is preloaded: %s", exec_path, why);
+    } else if (logs()) {
+        qemu_log("native_bypass: %s: nothing is preloaded: %s\n", exec_path,
+                 why);
+    }
+}
+
 void native_bypass_start(struct image_info *info)
 {
-    g_autofree char *name = NULL;
+    g_autofree char *checker = NULL;
+    g_autofree char *real = NULL;
+    abi_ulong interpreter;
 
     if (!native_bypass_enabled) {
         return;
@@ -291,323 +480,58 @@ void native_bypass_start(struct image_info *info)
         }
     }
 
-    /* A loader started by hand has no loader, and preloads all the same. */
-    name = g_path_get_basename(exec_path);
-    if (!interpreter_base(info) &&
-        !(g_str_has_prefix(name, "ld") && strstr(name, ".so"))) {
-        if (!is_offer) {
-            warn_report(OPTION ": %s: nothing is preloaded: a static program",
-                        exec_path);
-        } else if (logs()) {
-            qemu_log("native_bypass: %s: a static program\n", exec_path);
-        }
+    /* A program without a loader may be one, started by hand. */
+    interpreter = guest_auxv(info, AT_BASE);
+    preload_name = find_preload_name(interpreter ?: info->load_addr);
+    if (!preload_name) {
+        nothing_preloaded(info, interpreter ? "its loader reads no " PRELOAD
+                                            : "a static program");
+        return;
     }
-}
-
-/*
- * The virtual file is a memfd that keeps its inode as long as possible, at a
- * high number where the guest is unlikely to meet it.  The guest may close or
- * replace it all the same: it is ours only while it is this inode.
- *
- * It is the last number of the table that the kernel begins with: to have a
- * process with threads wait for a larger one takes 10 ms.
- */
-#define PRELOAD_FD  63
-
-static int preload_fd = -1;
-static dev_t preload_dev;
-static ino_t preload_ino;
-
-static int preload_create(const char *content)
-{
-    int fd = memfd_create("ld.so.preload", MFD_CLOEXEC);
-
-    if (fd >= 0 && (fchmod(fd, 0644) < 0 ||
-                    pwrite(fd, content, strlen(content), 0) < 0)) {
-        close(fd);
-        fd = -1;
+    if (lists_only(info, !interpreter)) {
+        return;
     }
-    return fd;
-}
+    checker = find_checker(info->load_addr);
+    if (checker) {
+        g_autofree char *why = g_strdup_printf("%s is to come first", checker);
 
-/* What the virtual file holds now, the real one being what it is now. */
-static char *preload_content(void)
-{
-    g_autofree char *real = NULL;
-
+        nothing_preloaded(info, why);
+        return;
+    }
+    /* Whatever is preloaded besides may interpose these functions, too. */
     g_file_get_contents(path(PRELOAD), &real, NULL, NULL);
-    return g_strdup_printf("%s\n%s", native_lib, real ?: "");
+    preload_text = g_strdup_printf("%s\n%s\n", real ?: "", native_lib);
 }
 
-/* The virtual file, up to date: a descriptor of ours, or -1 and errno. */
-static int preload_get(const char *content)
+int native_bypass_is_preload(const char *name, const char *file)
 {
-    size_t len = strlen(content);
-    int fd = qatomic_read(&preload_fd);
+    return preload_text && h2g_valid(name) && h2g_nocheck(name) == preload_name;
+}
+
+int native_bypass_fill_preload(CPUArchState *env, int fd)
+{
+    g_autofree char *text = g_steal_pointer(&preload_text);
+    size_t len = strlen(text);
     struct rlimit limit;
-    struct stat st;
-    int high;
 
-    if (fd >= 0 && fstat(fd, &st) == 0 &&
-        st.st_dev == preload_dev && st.st_ino == preload_ino) {
-        g_autofree char *now = g_malloc(len);
-
-        if ((st.st_size == len && pread(fd, now, len, 0) == len &&
-             !memcmp(now, content, len)) ||
-            (ftruncate(fd, 0) == 0 && pwrite(fd, content, len, 0) == len)) {
-            return fd;
-        }
-    }
-
-    fd = preload_create(content);
-    if (fd < 0) {
+    /* To write more raises a signal. */
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < len) {
+        errno = EFBIG;
         return -1;
     }
-    high = getrlimit(RLIMIT_NOFILE, &limit) < 0 ? -1
-         : fcntl(fd, F_DUPFD_CLOEXEC, (int)MIN(limit.rlim_cur - 1, PRELOAD_FD));
-    if (high >= 0) {
-        close(fd);
-        fd = high;
-    }
-    if (fstat(fd, &st) == 0) {
-        preload_dev = st.st_dev;
-        preload_ino = st.st_ino;
-        qatomic_set(&preload_fd, fd);
-    }
-    return fd;
+    return write(fd, text, len) == len ? 0 : -1;
 }
 
-/* A new open file description of the virtual file for the guest. */
-static abi_long preload_open(int target_flags)
+void native_bypass_close(int fd)
 {
-    g_autofree char *content = preload_content();
-    g_autofree char *link = NULL;
-    int flags = O_RDONLY;
-    int fd = preload_get(content);
+    FILE *log;
 
-    if (fd < 0) {
-        return get_errno(-1);
-    }
-    if (target_flags & TARGET_O_DIRECTORY) {
-        return -TARGET_ENOTDIR;
-    }
-    flags |= target_flags & TARGET_O_CLOEXEC ? O_CLOEXEC : 0;
-    flags |= target_flags & TARGET_O_PATH ? O_PATH : 0;
-
-    link = g_strdup_printf("/proc/self/fd/%d", fd);
-    fd = open(link, flags);
-    if (fd < 0) {
-        /* No /proc, in a chroot perhaps: a file of its own will do. */
-        fd = preload_create(content);
-        if (fd < 0) {
-            return get_errno(-1);
-        }
-        fcntl(fd, F_SETFD, flags & O_CLOEXEC ? FD_CLOEXEC : 0);
-    }
-    fd_trans_unregister(fd);
-    return fd;
-}
-
-static bool is_same_dir(const struct stat *st, const char *dir)
-{
-    struct stat other;
-
-    return stat(dir, &other) == 0 &&
-           st->st_dev == other.st_dev && st->st_ino == other.st_ino;
-}
-
-/*
- * Whether @name, relative to the host's @dirfd, is /etc/ld.so.preload.  The
- * guest's /etc is that of -L's directory, but chdir() goes to the host's.
- */
-static bool is_preload(int dirfd, const char *name)
-{
-    const char *slash = strrchr(name, '/');
-    g_autofree char *dir = NULL;
-    struct stat st;
-
-    if (strcmp(slash ? slash + 1 : name, "ld.so.preload")) {
-        return false;
-    }
-    if (!strcmp(name, PRELOAD)) {
-        return true;
-    }
-    dir = g_path_get_dirname(name);
-    return fstatat(dirfd, path(dir), &st, 0) == 0 &&
-           (is_same_dir(&st, path("/etc")) || is_same_dir(&st, "/etc"));
-}
-
-/* How the system calls that look at a path are made for the virtual file. */
-typedef enum {
-    LOOK_OPEN,
-    LOOK_OPENAT2,
-    LOOK_ACCESS,
-    LOOK_READLINK,
-    LOOK_FD,            /* as @on_fd, which takes a descriptor for the path */
-    LOOK_STATX,
-} Look;
-
-static const struct {
-    int num;
-    bool at;            /* the path comes after a descriptor of a directory */
-    Look look;
-    int on_fd;
-} look_syscalls[] = {
-#ifdef TARGET_NR_open
-    { TARGET_NR_open, false, LOOK_OPEN },
-    { TARGET_NR_access, false, LOOK_ACCESS },
-    { TARGET_NR_stat, false, LOOK_FD, TARGET_NR_fstat },
-    { TARGET_NR_lstat, false, LOOK_FD, TARGET_NR_fstat },
-    { TARGET_NR_readlink, false, LOOK_READLINK },
-#endif
-#ifdef TARGET_NR_stat64
-    { TARGET_NR_stat64, false, LOOK_FD, TARGET_NR_fstat64 },
-    { TARGET_NR_lstat64, false, LOOK_FD, TARGET_NR_fstat64 },
-    { TARGET_NR_fstatat64, true, LOOK_FD, TARGET_NR_fstat64 },
-    { TARGET_NR_statfs64, false, LOOK_FD, TARGET_NR_fstatfs64 },
-#else
-    { TARGET_NR_newfstatat, true, LOOK_FD, TARGET_NR_fstat },
-#endif
-    { TARGET_NR_openat, true, LOOK_OPEN },
-    { TARGET_NR_openat2, true, LOOK_OPENAT2 },
-    { TARGET_NR_faccessat, true, LOOK_ACCESS },
-    { TARGET_NR_faccessat2, true, LOOK_ACCESS },
-    { TARGET_NR_statx, true, LOOK_STATX },
-    { TARGET_NR_readlinkat, true, LOOK_READLINK },
-    { TARGET_NR_statfs, false, LOOK_FD, TARGET_NR_fstatfs },
-    { TARGET_NR_getxattr, false, LOOK_FD, TARGET_NR_fgetxattr },
-    { TARGET_NR_lgetxattr, false, LOOK_FD, TARGET_NR_fgetxattr },
-    { TARGET_NR_listxattr, false, LOOK_FD, TARGET_NR_flistxattr },
-    { TARGET_NR_llistxattr, false, LOOK_FD, TARGET_NR_flistxattr },
-};
-
-/* Whether the guest's open flags, or its struct open_how, only look. */
-static bool opens_to_look(Look look, bool absolute, abi_ulong arg,
-                          abi_ulong *flags)
-{
-    *flags = arg;
-    if (look == LOOK_OPENAT2) {
-        struct target_open_how_ver0 *how = lock_user(VERIFY_READ, arg,
-                                                     sizeof(*how), 1);
-        uint64_t resolve;
-
-        if (!how) {
-            return false;
-        }
-        *flags = tswap64(how->flags);
-        resolve = tswap64(how->resolve);
-        unlock_user(how, arg, 0);
-        if (absolute && (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT))) {
-            return false;
+    if (fd == STDERR_FILENO && native_bypass_enabled &&
+        qemu_loglevel_mask(LOG_NATIVE_BYPASS)) {
+        log = qemu_log_trylock();
+        qemu_log_unlock(log);
+        if (log == stderr) {
+            native_bypass_exit();
         }
     }
-    return (*flags & TARGET_O_ACCMODE) == TARGET_O_RDONLY &&
-           !(*flags & (TARGET_O_CREAT | TARGET_O_TRUNC));
-}
-
-bool native_bypass_syscall(int *num, abi_long *arg1, abi_long *arg2,
-                           abi_long *arg3, abi_long *ret)
-{
-    g_autofree char *content = NULL;
-    abi_long name_addr, mode;
-    abi_ulong flags;
-    size_t i, len;
-    char *name;
-    bool absolute, ours;
-    int fd;
-
-    if (likely(!native_bypass_enabled)) {
-        return false;
-    }
-    for (i = 0; i < ARRAY_SIZE(look_syscalls); i++) {
-        if (look_syscalls[i].num == *num) {
-            break;
-        }
-    }
-    if (i == ARRAY_SIZE(look_syscalls)) {
-        return false;
-    }
-
-    name_addr = look_syscalls[i].at ? *arg2 : *arg1;
-    mode = look_syscalls[i].at ? *arg3 : *arg2;
-    name = lock_user_string(name_addr);
-    if (!name) {
-        return false;
-    }
-    len = strlen(name);
-    absolute = name[0] == '/';
-    ours = is_preload(look_syscalls[i].at ? *arg1 : AT_FDCWD, name);
-    unlock_user(name, name_addr, 0);
-    if (!ours) {
-        return false;
-    }
-
-    switch (look_syscalls[i].look) {
-    case LOOK_OPEN:
-    case LOOK_OPENAT2:
-        if (!opens_to_look(look_syscalls[i].look, absolute, mode, &flags)) {
-            return false;
-        }
-        *ret = preload_open(flags);
-        return true;
-    case LOOK_ACCESS:
-        if (mode & ~(R_OK | X_OK)) {
-            return false;
-        }
-        *ret = mode & X_OK ? -TARGET_EACCES : 0;
-        return true;
-    case LOOK_READLINK:
-        *ret = -TARGET_EINVAL;
-        return true;
-    case LOOK_FD:
-    case LOOK_STATX:
-        content = preload_content();
-        fd = preload_get(content);
-        if (fd < 0) {
-            return false;
-        }
-        *arg1 = fd;
-        if (look_syscalls[i].look == LOOK_STATX) {
-            /* The path's own end serves as the empty path. */
-            *arg2 = name_addr + len;
-            *arg3 |= AT_EMPTY_PATH;
-        } else {
-            *num = look_syscalls[i].on_fd;
-            if (look_syscalls[i].at) {
-                *arg2 = *arg3;
-            }
-        }
-        return false;
-    }
-    g_assert_not_reached();
-}
-
-bool native_bypass_host_signal(CPUState *cpu, siginfo_t *info, void *mask,
-                               uintptr_t pc, MMUAccessType *access_type)
-{
-    uintptr_t host_addr = (uintptr_t)info->si_addr;
-    abi_ulong addr = h2g_nocheck(host_addr);
-    NativeFault fault;
-
-    fault = native_bypass_fault(info->si_signo, host_addr, access_type, &addr);
-    if (fault == NATIVE_FAULT_NONE) {
-        return false;
-    }
-    if (info->si_signo == SIGSEGV && fault == NATIVE_FAULT_GUEST) {
-        info->si_addr = (void *)(uintptr_t)addr;
-        return true;
-    }
-
-    sigprocmask(SIG_SETMASK, mask, NULL);
-    if (fault == NATIVE_FAULT_RETRY) {
-        cpu_restore_state(cpu, pc);
-        cpu_loop_exit_noexc(cpu);
-    }
-    if (info->si_code == SI_KERNEL) {
-        /* What x86 hosts make of a non-canonical address in %rsp or %rbp */
-        cpu_loop_exit_sigsegv(cpu, addr, *access_type, true, pc);
-    }
-    force_sig_fault(TARGET_SIGBUS, TARGET_BUS_ADRERR, addr);
-    cpu->exception_index = EXCP_INTERRUPT;
-    cpu_loop_exit_restore(cpu, pc);
 }

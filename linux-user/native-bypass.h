@@ -34,43 +34,41 @@ void native_bypass_init(bool plugins);
  * native_bypass_start:
  * @info: the program as loaded
  *
- * Guard the end of the guest's address space, and warn of a program that has
- * no loader to preload anything.
+ * Guard the end of the guest's address space, and see to it that the loader
+ * finds LIB; warn if there is none to do so.
  */
 void native_bypass_start(struct image_info *info);
 
 /**
- * native_bypass_syscall:
- * @num: number of a system call of the guest
- * @arg1: its first argument, and so on
- * @ret: where to put its result
+ * native_bypass_is_preload:
+ * @name: a path of the guest's, as host pointer to its memory
+ * @file: /etc/ld.so.preload
  *
- * If the call looks at /etc/ld.so.preload, have it see the virtual file: the
- * line of LIB, then the real file's.  Calls that would change the file reach
- * the real one.
- *
- * Returns: true if the call was made.  If not, it is to be made as @num and
- * the arguments now say, which may be the same call on a file descriptor.
+ * Returns: whether it is with this @name that the guest's loader asks for
+ * @file to learn what to preload, which it does once, before the program
+ * begins.  All others see the real file.
  */
-bool native_bypass_syscall(int *num, abi_long *arg1, abi_long *arg2,
-                           abi_long *arg3, abi_long *ret);
+int native_bypass_is_preload(const char *name, const char *file);
 
 /**
- * native_bypass_host_signal:
- * @cpu: the CPU of this thread
- * @info: the host's SIGSEGV or SIGBUS, as its handler got it
- * @mask: the signal mask at the fault
- * @pc: unwinding address
- * @access_type: what the host was to do; changed to what is to be reported
+ * native_bypass_fill_preload:
+ * @env: the CPU
+ * @fd: file to write to
  *
- * Does not return if the native call is to be made once more, nor from a
- * SIGBUS of one, which then is the guest's.
+ * Write what the loader is to read: the lines of the real file and LIB's.
  *
- * Returns: true if a SIGSEGV is of a native call.  The si_addr of @info is
- * then the guest address to report.
+ * Returns: 0, or -1 and errno.
  */
-bool native_bypass_host_signal(CPUState *cpu, siginfo_t *info, void *mask,
-                               uintptr_t pc, MMUAccessType *access_type);
+int native_bypass_fill_preload(CPUArchState *env, int fd);
+
+/**
+ * native_bypass_close:
+ * @fd: file descriptor that the guest is about to close
+ *
+ * Log the number of calls now if it is the log's: many programs close stderr
+ * before they exit.
+ */
+void native_bypass_close(int fd);
 #else
 static inline void native_bypass_init(bool plugins)
 {
@@ -80,18 +78,13 @@ static inline void native_bypass_start(struct image_info *info)
 {
 }
 
-static inline bool native_bypass_syscall(int *num, abi_long *arg1,
-                                         abi_long *arg2, abi_long *arg3,
-                                         abi_long *ret)
+static inline int native_bypass_is_preload(const char *name, const char *file)
 {
     return false;
 }
 
-static inline bool native_bypass_host_signal(CPUState *cpu, siginfo_t *info,
-                                             void *mask, uintptr_t pc,
-                                             MMUAccessType *access_type)
+static inline void native_bypass_close(int fd)
 {
-    return false;
 }
 #endif /* CONFIG_NATIVE_BYPASS */
 

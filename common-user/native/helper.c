@@ -23,6 +23,7 @@
 #include "exec/helper-proto-common.h"
 #include "exec/tswap.h"
 #include "host/cpuinfo.h"
+#include "tcg/native-bypass.h"
 #include "user/cpu_loop.h"
 #include "user/guest-host.h"
 #include "user/native-bypass.h"
@@ -31,27 +32,6 @@
 #define HELPER_H "common-user/native/helper.h"
 #include "exec/helper-proto.h.inc"
 #undef HELPER_H
-
-#ifdef TARGET_AARCH64
-#include "tcg/native-bypass.h"
-#else
-static inline target_ulong native_untagged(target_ulong addr)
-{
-    return addr;
-}
-
-static inline bool native_tags_checked(CPUArchState *env)
-{
-    return false;
-}
-
-static inline void native_check_tags(CPUArchState *env, target_ulong addr,
-                                     size_t len, MMUAccessType access_type,
-                                     uintptr_t ra)
-{
-    g_assert_not_reached();
-}
-#endif
 
 /*
  * What a call does through its operands.  If through both, then at the same
@@ -145,7 +125,10 @@ static inline void native_check(NativeCall c, target_ulong addr, size_t len,
                                 MMUAccessType access_type)
 {
     if (unlikely(native_tags_checked(c.env))) {
+        /* It may leave by a longjmp. */
+        native_call.ra = 0;
         native_check_tags(c.env, addr, len, access_type, c.ra);
+        native_call.ra = c.ra;
     }
 }
 
@@ -354,14 +337,39 @@ static inline void native_wmemset(wchar_t *s, wchar_t wc, size_t n)
     }
 }
 
-/* AAPCS32 and AAPCS64 have an unsigned wchar_t, the other ABIs a signed one */
-#ifdef TARGET_ARM
-typedef uint32_t target_wchar_t;
-# define TARGET_WCHAR_SIGNED    0
-#else
-typedef int32_t target_wchar_t;
-# define TARGET_WCHAR_SIGNED    1
-#endif
+/*
+ * Where the operands first differ, which do so: comparisons of the host have
+ * told, with a number that need not be the guest's.  Within a page, more may be
+ * read than they have.
+ */
+__attribute__((no_sanitize("address"), no_sanitize("alignment")))
+static size_t native_difference(const void *p, const void *q)
+{
+    size_t i = 0;
+
+    while (true) {
+        bool whole = native_left_in_page(p + i) >= sizeof(uint64_t) &&
+                     native_left_in_page(q + i) >= sizeof(uint64_t);
+
+        if (whole && ldq_he_p(p + i) == ldq_he_p(q + i)) {
+            i += sizeof(uint64_t);
+        } else if (*(const uint8_t *)(p + i) == *(const uint8_t *)(q + i)) {
+            i++;
+        } else {
+            return i;
+        }
+    }
+}
+
+/* What the guest's C library gives for @n bytes, or strings, that differ */
+static int native_byte_order(const void *p, const void *q, size_t n,
+                             bool string)
+{
+    size_t at = native_difference(p, q);
+    int diff = *(const uint8_t *)(p + at) - *(const uint8_t *)(q + at);
+
+    return !native_only_sign(n, at, string) ? diff : diff < 0 ? -1 : 1;
+}
 
 QEMU_BUILD_BUG_ON(sizeof(wchar_t) != sizeof(target_wchar_t));
 
@@ -371,32 +379,10 @@ typedef enum NativeCompare {
     WCSCMP,
 } NativeCompare;
 
-static int native_wide_order(const wchar_t *p, const wchar_t *q,
-                             NativeCompare how)
-{
-    target_wchar_t a = tswap32(ldl_he_p(p)), b = tswap32(ldl_he_p(q));
-
-    /* As glibc's generic wcscmp() has it, which matters if unsigned. */
-    if (how == WCSCMP && b == 0) {
-        return a;
-    }
-    return a < b ? -1 : a > b;
-}
-
-#define HOST_ORDER \
-    (!target_needs_bswap() && TARGET_WCHAR_SIGNED == (WCHAR_MIN != 0))
-
-/* Of aligned strings, in the host's order: the sign matters to whom it is. */
-static inline int native_host_compare(const wchar_t *p, const wchar_t *q,
-                                      size_t n, NativeCompare how)
-{
-    return how == WMEMCMP ? wmemcmp(p, q, n) : wcsncmp(p, q, n);
-}
-
 static int native_wide_compare(const wchar_t *p, const wchar_t *q, size_t n,
                                NativeCompare how)
 {
-    size_t block = 64;
+    target_wchar_t a, b;
 
     if (native_misaligned(p) || native_misaligned(q)) {
         native_touch((void *)p, 1, false);
@@ -407,45 +393,21 @@ static int native_wide_compare(const wchar_t *p, const wchar_t *q, size_t n,
             q++;
             n--;
         }
-        return native_wide_order(p, q, how);
-    }
-    if (HOST_ORDER) {
-        return native_host_compare(p, q, n, how);
+    } else if (how == WMEMCMP ? wmemcmp(p, q, n) : wcsncmp(p, q, n)) {
+        size_t at = native_difference(p, q) / sizeof(*p);
+
+        p += at;
+        q += at;
+    } else {
+        return 0;
     }
 
-    /* Most strings are short, or differ soon. */
-    for (int i = 0; i < 8; i++, p++, q++, n--) {
-        if (n <= 1 || *p != *q || (how != WMEMCMP && *p == 0)) {
-            return native_wide_order(p, q, how);
-        }
+    a = tswap32(ldl_he_p(p));
+    b = tswap32(ldl_he_p(q));
+    if (how == WCSCMP && b == 0 && native_wcscmp_gives_char) {
+        return a;
     }
-    /* Find the block of the difference, if there is one, and halve it. */
-    for (bool first = true;; first = false) {
-        block = MIN(block, n);
-        if (native_host_compare(p, q, block, how)) {
-            break;
-        }
-        if (block == n || (how != WMEMCMP && wcsnlen(p, block) < block) ||
-            (first && !native_host_compare(p, q, n, how))) {
-            return 0;
-        }
-        p += block;
-        q += block;
-        n -= block;
-        block = MIN(2 * block, 1024);
-    }
-    while (block > 1) {
-        size_t half = block / 2;
-
-        if (native_host_compare(p, q, half, how)) {
-            block = half;
-        } else {
-            p += half;
-            q += half;
-            block -= half;
-        }
-    }
-    return native_wide_order(p, q, how);
+    return a < b ? -1 : a > b;
 }
 
 static inline int native_wmemcmp(const wchar_t *p, const wchar_t *q, size_t n)
@@ -645,39 +607,57 @@ void HELPER(native_bypass_count)(void *count)
     qatomic_inc((uint64_t *)count);
 }
 
-typedef struct NativeWalk {
-    uint64_t addr;              /* no byte below this is bad */
-    uint64_t last;
-    unsigned long prot;         /* any of these will do */
-} NativeWalk;
-
-static int native_walk_region(void *opaque, target_ulong start,
-                              target_ulong end, unsigned long prot)
+/*
+ * The offset of the first byte from @addr to @last without @prot, or -1.  It is
+ * looked for in the operand's pages: all of a process' mappings may be many.
+ */
+static uint64_t native_first_bad(uint64_t addr, uint64_t last, int prot)
 {
-    NativeWalk *w = opaque;
-    target_ulong last = end - 1;
-
-    if (last < w->addr) {
-        return 0;
-    }
-    if (start > w->addr || !(prot & w->prot)) {
-        return 1;
-    }
-    w->addr = (uint64_t)last + 1;
-    return w->addr > w->last;
-}
-
-/* The offset of the first byte from @addr to @last without @prot, or -1. */
-static uint64_t native_first_bad(uint64_t addr, uint64_t last,
-                                 unsigned long prot)
-{
-    NativeWalk w = { .addr = addr, .last = last, .prot = prot };
+    uint64_t good = addr >> TARGET_PAGE_BITS;
+    uint64_t bad = (MIN(last, GUEST_ADDR_MAX) >> TARGET_PAGE_BITS) + 1;
 
     if (last < addr) {
         return -1;
     }
-    walk_memory_regions(&w, native_walk_region);
-    return w.addr > last ? -1 : w.addr - addr;
+    while (good < bad) {
+        uint64_t mid = good + (bad - good) / 2;
+
+        if (page_check_range(good << TARGET_PAGE_BITS,
+                             (mid - good + 1) << TARGET_PAGE_BITS, prot)) {
+            good = mid + 1;
+        } else {
+            bad = mid;
+        }
+    }
+    bad <<= TARGET_PAGE_BITS;
+    return bad > last ? -1 : MAX(bad, addr) - addr;
+}
+
+/*
+ * Whether the page table allows what has faulted.  Then another thread has
+ * mended the page, or it was protected for its translated code: not all hosts'
+ * host_signal_write() know of each store that it is one.
+ */
+static bool native_is_allowed(uint64_t fault, MMUAccessType access_type)
+{
+    static __thread uint64_t unsure = -1;
+    bool write = (native_call.access & ARG0_WRITE) &&
+                 native_call.arg[0] <= (fault | ~TARGET_PAGE_MASK);
+    bool again = fault == unsure;
+
+    unsure = -1;
+    if (write && page_check_range(fault, 1, PAGE_WRITE)) {
+        return true;
+    }
+    if (access_type == MMU_DATA_STORE ||
+        !page_check_range(fault, 1, PAGE_READ)) {
+        return false;
+    }
+    if (write && !again) {
+        /* The first operand may end before: see whether it faults again. */
+        unsure = fault;
+    }
+    return !write || !again;
 }
 
 /*
@@ -688,18 +668,14 @@ static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
                                abi_ulong *guest_addr)
 {
     const unsigned access = native_call.access;
-    const unsigned long write = PAGE_WRITE | PAGE_WRITE_ORG;
-    const unsigned long prot[2] = {
-        access & ARG0_READ ? PAGE_READ : access & ARG0_WRITE ? write : 0,
+    /* Not PAGE_WRITE: to ask for that takes the protection of code away. */
+    const int prot[2] = {
+        access & ARG0_READ ? PAGE_READ
+                           : access & ARG0_WRITE ? PAGE_WRITE_ORG : 0,
         access & ARG1_READ ? PAGE_READ : 0,
     };
     uint64_t bad = -1;
 
-    /* If another thread has mended the page, there is nothing to find. */
-    if (native_first_bad(fault, fault, *access_type == MMU_DATA_STORE
-                                       ? write : PAGE_READ)) {
-        return;
-    }
     fault |= ~TARGET_PAGE_MASK;
 
     /*
@@ -717,7 +693,8 @@ static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
         if (b < bad) {
             bad = b;
             *guest_addr = arg + b;
-            *access_type = prot[k] == write ? MMU_DATA_STORE : MMU_DATA_LOAD;
+            *access_type = prot[k] == PAGE_READ ? MMU_DATA_LOAD
+                                                : MMU_DATA_STORE;
         }
     }
 }
@@ -739,27 +716,39 @@ static void native_first_bus_error(uint64_t fault, abi_ulong *guest_addr)
     }
 }
 
-NativeFault native_bypass_fault(int host_sig, uintptr_t host_addr,
+NativeFault native_bypass_fault(const siginfo_t *info,
                                 MMUAccessType *access_type,
                                 abi_ulong *guest_addr)
 {
-    uint64_t fault = host_addr - guest_base;
+    uint64_t fault = (uintptr_t)info->si_addr - guest_base;
+    /* For a non-canonical address there is SI_KERNEL on x86 hosts. */
+    bool is_page_fault = info->si_code == SEGV_MAPERR ||
+                         info->si_code == SEGV_ACCERR;
+    NativeFault ret = NATIVE_FAULT_GUEST;
 
     if (native_call.ra == 0 || native_call.ra != helper_retaddr) {
         return NATIVE_FAULT_NONE;
     }
+
+    mmap_lock();
     if (native_call.access & CARELESS) {
         native_call.careful = true;
-        return NATIVE_FAULT_RETRY;
-    }
-    if (native_call.access & ARG0_READ_DOWN) {
+        ret = NATIVE_FAULT_RETRY;
+    } else if (info->si_signo == SIGSEGV && is_page_fault &&
+               native_is_allowed(fault, *access_type)) {
+        ret = NATIVE_FAULT_ALLOWED;
+    } else if (native_call.access & ARG0_READ_DOWN) {
         *guest_addr = MIN(fault | ~TARGET_PAGE_MASK, native_call.arg[0]);
-    } else if (host_sig == SIGBUS) {
-        native_first_bus_error(fault, guest_addr);
-    } else {
-        mmap_lock();
+    } else if (info->si_signo == SIGSEGV) {
         native_first_fault(fault, access_type, guest_addr);
-        mmap_unlock();
+    } else {
+        native_first_bus_error(fault, guest_addr);
     }
-    return NATIVE_FAULT_GUEST;
+    mmap_unlock();
+
+    if (ret != NATIVE_FAULT_ALLOWED) {
+        /* The call is left.  Its return address may be that of another one. */
+        native_call.ra = 0;
+    }
+    return ret;
 }

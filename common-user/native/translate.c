@@ -92,11 +92,6 @@ void native_bypass_gen_call(DisasContextBase *db, const NativeFunction *fn,
     for (unsigned i = 0; i < fn->nargs; i++) {
         arg[i] = tcgv_tl_temp(abi->arg(db, i));
     }
-    if (qemu_loglevel_mask(LOG_NATIVE_BYPASS)) {
-        uint64_t *count = &native_counts[fn - native_functions];
-
-        gen_helper_native_bypass_count(tcg_constant_ptr(count));
-    }
     native_bypass_gen_mb();
     switch (fn->nargs) {
     case 1:
@@ -117,6 +112,12 @@ void native_bypass_gen_call(DisasContextBase *db, const NativeFunction *fn,
     }
     native_bypass_gen_mb();
     abi->result(db, value);
+    /* Behind it: one that faults may be made again. */
+    if (qemu_loglevel_mask(LOG_NATIVE_BYPASS)) {
+        uint64_t *count = &native_counts[fn - native_functions];
+
+        gen_helper_native_bypass_count(tcg_constant_ptr(count));
+    }
 }
 
 void native_bypass_reset(void)
@@ -126,11 +127,14 @@ void native_bypass_reset(void)
 
 void native_bypass_exit(void)
 {
+    static bool logged;
     uint64_t total = 0;
 
-    if (!native_bypass_enabled || !qemu_loglevel_mask(LOG_NATIVE_BYPASS)) {
+    if (!native_bypass_enabled || !qemu_loglevel_mask(LOG_NATIVE_BYPASS) ||
+        logged) {
         return;
     }
+    logged = true;
     for (size_t i = 0; i < ARRAY_SIZE(native_functions); i++) {
         uint64_t count = qatomic_read(&native_counts[i]);
 

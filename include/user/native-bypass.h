@@ -14,6 +14,7 @@ typedef enum NativeFault {
     NATIVE_FAULT_NONE,          /* of a native call */
     NATIVE_FAULT_GUEST,
     NATIVE_FAULT_RETRY,
+    NATIVE_FAULT_ALLOWED,
 } NativeFault;
 
 #ifdef CONFIG_NATIVE_BYPASS
@@ -27,29 +28,30 @@ extern bool native_bypass_enabled;
 
 /**
  * native_bypass_fault:
- * @host_sig: SIGSEGV or SIGBUS
- * @host_addr: the host address at which the host faulted
- * @access_type: what it was to do there, and where to put what to report
+ * @info: the host's SIGSEGV or SIGBUS, as its handler got it
+ * @access_type: what the host was to do, and where to put what to report
  * @guest_addr: where to put the guest address to report, if there is a better
- *              one than @host_addr's
+ *              one than that of @info
  *
  * To be called by the host's signal handlers.  A host function may touch the
  * end of its operands before their beginning, and bytes below them in the
  * same page.  Find the first byte that a loop over bytes would have faulted
  * at, which is the one to report.
  *
- * Returns: NATIVE_FAULT_GUEST if the guest is to have the signal;
+ * Returns: NATIVE_FAULT_NONE if no native call has faulted;
+ * NATIVE_FAULT_GUEST if the guest is to have the signal;
  * NATIVE_FAULT_RETRY if such a loop may not have faulted at all: the guest's
- * instruction is then to be executed once more, which finds out.
+ * instruction is then to be executed once more, which finds out;
+ * NATIVE_FAULT_ALLOWED if the host's instruction will not fault again.
  */
-NativeFault native_bypass_fault(int host_sig, uintptr_t host_addr,
+NativeFault native_bypass_fault(const siginfo_t *info,
                                 MMUAccessType *access_type,
                                 abi_ulong *guest_addr);
 
 /**
  * native_bypass_exit:
  *
- * Log the number of calls that the process made, with "-d native_bypass".
+ * Log the number of calls that the process made, with "-d native_bypass", once.
  */
 void native_bypass_exit(void);
 
@@ -60,8 +62,7 @@ void native_bypass_exit(void);
  */
 void native_bypass_reset(void);
 #else
-static inline NativeFault native_bypass_fault(int host_sig,
-                                              uintptr_t host_addr,
+static inline NativeFault native_bypass_fault(const siginfo_t *info,
                                               MMUAccessType *access_type,
                                               abi_ulong *guest_addr)
 {

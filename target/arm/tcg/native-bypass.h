@@ -1,5 +1,5 @@
 /*
- * Native bypass: AArch64's tagged addresses
+ * Native bypass: what is Arm's own in the C library's functions
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -7,6 +7,24 @@
 #ifndef TARGET_ARM_TCG_NATIVE_BYPASS_H
 #define TARGET_ARM_TCG_NATIVE_BYPASS_H
 
+/* AAPCS32, 7.1.4; AAPCS64, 10.1.4 */
+typedef uint32_t target_wchar_t;
+
+#define native_wcscmp_gives_char    true
+
+/* See native-untagged.h. */
+static inline bool native_only_sign(size_t n, size_t at, bool string)
+{
+#ifdef TARGET_AARCH64
+    return !string && n != 1 && !(n == 3 && at == 2);
+#else
+    return false;
+#endif
+}
+
+#ifndef TARGET_AARCH64
+#include "user/native-untagged.h"
+#else
 #include "internals.h"
 #include "user/page-protection.h"
 
@@ -59,5 +77,7 @@ static inline void native_check_tags(CPUARMState *env, target_ulong addr,
         len -= size;
     }
 }
+
+#endif /* TARGET_AARCH64 */
 
 #endif /* TARGET_ARM_TCG_NATIVE_BYPASS_H */

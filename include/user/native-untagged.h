@@ -1,0 +1,41 @@
+/*
+ * Native bypass: for targets whose addresses have no tags
+ *
+ * Each target has a header tcg/native-bypass.h that includes this, or has what
+ * is here of its own, and besides:
+ *
+ * target_wchar_t
+ *     The ABI's wchar_t, which comparisons need the sign of.
+ * native_wcscmp_gives_char
+ *     Whether the guest's wcscmp() gives, where the second string ends first,
+ *     the character of the other one and not 1.
+ * native_only_sign(n, at, string)
+ *     Of n bytes, or of two strings, that first differ in byte "at": whether
+ *     the guest's comparisons give -1 or 1, or else the difference of these.
+ *
+ * The last two are glibc 2.36's and 2.41's.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef USER_NATIVE_UNTAGGED_H
+#define USER_NATIVE_UNTAGGED_H
+
+static inline target_ulong native_untagged(target_ulong addr)
+{
+    return addr;
+}
+
+static inline bool native_tags_checked(CPUArchState *env)
+{
+    return false;
+}
+
+static inline void native_check_tags(CPUArchState *env, target_ulong addr,
+                                     size_t len, MMUAccessType access_type,
+                                     uintptr_t ra)
+{
+    g_assert_not_reached();
+}
+
+#endif /* USER_NATIVE_UNTAGGED_H */

@@ -1,0 +1,27 @@
+/*
+ * Native bypass: what is x86's own in the C library's functions
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef TARGET_I386_TCG_NATIVE_BYPASS_H
+#define TARGET_I386_TCG_NATIVE_BYPASS_H
+
+#include "user/native-untagged.h"
+
+typedef int32_t target_wchar_t;
+
+#define native_wcscmp_gives_char    false
+
+/* See native-untagged.h. */
+static inline bool native_only_sign(size_t n, size_t at, bool string)
+{
+#ifdef TARGET_X86_64
+    return false;
+#else
+    /* glibc's SSE4.2 functions, which "-cpu max" has: the first 24 bytes */
+    return string ? at < 24 : n > 1;
+#endif
+}
+
+#endif /* TARGET_I386_TCG_NATIVE_BYPASS_H */
