@@ -509,6 +509,25 @@ static int sign(int value)
     return (value > 0) - (value < 0);
 }
 
+/*
+ * Whether the guest's libc has no rule for a comparison's result but for its
+ * sign: it depends on alignments, or on the end of a page being near.
+ */
+static bool only_sign(const Row *row, const Call *c)
+{
+#if defined(__aarch64__) || defined(__i386__)
+    return !strncmp(row->name, "str", 3);
+#elif defined(__arm__)
+    return !strcmp(row->name, "strcmp");
+#elif defined(__x86_64__)
+    return strncmp(row->name, "str", 3);
+#elif defined(__MIPSEB__)
+    return row->width == 1 && row->type[0] == TYPE_mem && c->n[0] >= 16;
+#else
+    return false;
+#endif
+}
+
 static bool result_differs(const Row *row, const Call *c, const uintptr_t r[2])
 {
     const char *dup[2] = { (char *)r[LIBC], (char *)r[NATIVE_LIB] };
@@ -524,7 +543,9 @@ static bool result_differs(const Row *row, const Call *c, const uintptr_t r[2])
                           (unsigned long)r[NATIVE_LIB]);
         }
 #endif
-        return sign(r[LIBC]) != sign(r[NATIVE_LIB]) &&
+        return (only_sign(row, c)
+                ? sign(r[LIBC]) != sign(r[NATIVE_LIB])
+                : (int)r[LIBC] != (int)r[NATIVE_LIB]) &&
                differ("%s says %d, %s %d", set_name[LIBC], (int)r[LIBC],
                       set_name[NATIVE_LIB], (int)r[NATIVE_LIB]);
     case TYPE_size:
