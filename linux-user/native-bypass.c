@@ -452,7 +452,9 @@ void native_bypass_start(struct image_info *info)
 {
     g_autofree char *checker = NULL;
     g_autofree char *real = NULL;
+    g_autofree char *text = NULL;
     abi_ulong interpreter;
+    struct rlimit limit;
 
     if (!native_bypass_enabled) {
         return;
@@ -500,7 +502,13 @@ void native_bypass_start(struct image_info *info)
     }
     /* Whatever is preloaded besides may interpose these functions, too. */
     g_file_get_contents(path(PRELOAD), &real, NULL, NULL);
-    preload_text = g_strdup_printf("%s\n%s\n", real ?: "", native_lib);
+    text = g_strdup_printf("%s\n%s\n", real ?: "", native_lib);
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+        limit.rlim_cur < strlen(text)) {
+        nothing_preloaded(info, "no file may be so large");
+        return;
+    }
+    preload_text = g_steal_pointer(&text);
 }
 
 int native_bypass_is_preload(const char *name, const char *file)
@@ -512,13 +520,7 @@ int native_bypass_fill_preload(CPUArchState *env, int fd)
 {
     g_autofree char *text = g_steal_pointer(&preload_text);
     size_t len = strlen(text);
-    struct rlimit limit;
 
-    /* To write more raises a signal. */
-    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < len) {
-        errno = EFBIG;
-        return -1;
-    }
     return write(fd, text, len) == len ? 0 : -1;
 }
 

@@ -345,18 +345,22 @@ static inline void native_wmemset(wchar_t *s, wchar_t wc, size_t n)
 __attribute__((no_sanitize("address"), no_sanitize("alignment")))
 static size_t native_difference(const void *p, const void *q)
 {
-    size_t i = 0;
+    for (size_t i = 0;;) {
+        size_t left = MIN(native_left_in_page(p + i),
+                          native_left_in_page(q + i));
 
-    while (true) {
-        bool whole = native_left_in_page(p + i) >= sizeof(uint64_t) &&
-                     native_left_in_page(q + i) >= sizeof(uint64_t);
+        for (; left >= sizeof(uint64_t); left -= sizeof(uint64_t)) {
+            uint64_t bits = ldq_he_p(p + i) ^ ldq_he_p(q + i);
 
-        if (whole && ldq_he_p(p + i) == ldq_he_p(q + i)) {
+            if (bits) {
+                return i + (HOST_BIG_ENDIAN ? clz64(bits) : ctz64(bits)) / 8;
+            }
             i += sizeof(uint64_t);
-        } else if (*(const uint8_t *)(p + i) == *(const uint8_t *)(q + i)) {
-            i++;
-        } else {
-            return i;
+        }
+        for (; left; left--, i++) {
+            if (ldub_p(p + i) != ldub_p(q + i)) {
+                return i;
+            }
         }
     }
 }
@@ -366,7 +370,7 @@ static int native_byte_order(const void *p, const void *q, size_t n,
                              bool string)
 {
     size_t at = native_difference(p, q);
-    int diff = *(const uint8_t *)(p + at) - *(const uint8_t *)(q + at);
+    int diff = ldub_p(p + at) - ldub_p(q + at);
 
     return !native_only_sign(n, at, string) ? diff : diff < 0 ? -1 : 1;
 }
