@@ -14,6 +14,12 @@ ALL_TARGETS="i386 x86_64 arm aarch64 mips mips64 mipsel mips64el"
 
 # A command started by make must not take part in make's job server.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
+
+# Seconds for each test of make check-tcg.  Against what hangs, not against what
+# is slow: on a busy machine a test takes many times as long as on an idle one.
+# shellcheck disable=SC2034 # for the scripts
+TEST_TIMEOUT=1200
+
 # The user's git settings (signing, hooks, line ends) must not change commits.
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive

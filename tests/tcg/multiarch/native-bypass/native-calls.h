@@ -544,7 +544,6 @@ static inline void init_calls(int flags)
             exit(EXIT_FAILURE);
         }
     }
-    alarm(300);
 }
 
 #endif /* NATIVE_CALLS_H */

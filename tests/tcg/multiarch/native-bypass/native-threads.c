@@ -30,7 +30,6 @@
 #define CALLS       (2 * sizeof(native_rows) / sizeof(native_rows[0]))
 #define SIZE        (8 << 20)       /* of each operand */
 #define OWN_SIZE    (64 * 1024)
-#define WATCH       100             /* seconds */
 
 /* Both operands; nobody can access as much behind, and some before them. */
 static char *shared;
@@ -182,7 +181,7 @@ static void *send(void *arg)
             die("tgkill");
         }
         while (w->signals == before) {
-            /* If it is lost, the alarm ends this. */
+            /* If it is lost, make's time limit ends this. */
             sched_yield();
         }
         if (w->signals != before + 1) {
@@ -370,11 +369,8 @@ static void test_delivered_after(void)
         die("timer_create");
     }
 
-    for (int i = 1; by_thread < 2 || by_timer < 2; i++) {
-        if (i == 100) {
-            fail("no signal came in time", by_thread + by_timer);
-            break;
-        }
+    /* A busy machine may take many; i and -i are to differ as characters. */
+    for (int i = 1; by_thread < 2 || by_timer < 2; i = i % 100 + 1) {
         delivered = 0;
         value = i;
         to_send = 1;
@@ -390,7 +386,7 @@ static void test_delivered_after(void)
             }
         }
         while (!delivered) {
-            /* If it is lost, the alarm ends this. */
+            /* If it is lost, make's time limit ends this. */
             sched_yield();
         }
         if (delivered != 1) {
@@ -429,7 +425,6 @@ int main(void)
     sigaction(SIGSEGV, &fault, NULL);
     sigaction(SIGUSR1, &signal, NULL);
     sigaction(SIGUSR2, &in_fill, NULL);
-    alarm(WATCH);
     test_disturbed();
     test_delivered_after();
     return failures ? EXIT_FAILURE : EXIT_SUCCESS;

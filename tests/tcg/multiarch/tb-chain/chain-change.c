@@ -10,6 +10,7 @@
 
 #define _GNU_SOURCE
 #include "chain-code.h"
+#include <sys/prctl.h>
 #include <sys/shm.h>
 #include <sys/wait.h>
 
@@ -338,7 +339,8 @@ static void forked(Kind kind, const struct Change *change, bool by_child)
     MUST(pid >= 0);
     if (pid == 0) {
         failures = 0;
-        alarm(10);
+        /* not to go on when the parent hangs and is killed */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
     }
     close(pid ? to_child[0] : to_child[1]);
     close(pid ? to_parent[1] : to_parent[0]);

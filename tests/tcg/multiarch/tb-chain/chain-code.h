@@ -458,13 +458,6 @@ static inline Result run(void *code, void *arg0, void *arg1)
     return r;
 }
 
-static inline void hung(int sig)
-{
-    static const char message[] = "hangs\n";
-
-    _exit(write(STDOUT_FILENO, message, sizeof(message) - 1) < 0 ? 2 : 1);
-}
-
 static inline void on_signal(int sig, void (*handler)(int))
 {
     struct sigaction sa = { .sa_handler = handler };
@@ -484,8 +477,6 @@ static inline void start(void)
     sigaction(SIGSEGV, &sa, NULL);
     sigaction(SIGBUS, &sa, NULL);
     sigaction(SIGILL, &sa, NULL);
-    on_signal(SIGALRM, hung);
-    alarm(60);
 }
 
 static inline char *map(size_t size, int prot)

@@ -11,7 +11,6 @@
 #define _GNU_SOURCE
 #include "chain-code.h"
 #include <sys/time.h>
-#include <sys/wait.h>
 
 #define LOOPS       5
 #define LOOPERS     3
@@ -173,36 +172,8 @@ static void by_store(int kind)
     check(&loops[0], results[0]);
 }
 
-static pid_t child;
-
-static void kill_child(int sig)
-{
-    kill(child, SIGKILL);
-}
-
-/* A loop that takes no signals is not ended by alarm(), but by its parent. */
-static void fork_and_wait(void)
-{
-    int status;
-
-    child = fork();
-    MUST(child >= 0);
-    if (child) {
-        on_signal(SIGALRM, kill_child);
-        alarm(30);
-        while (waitpid(child, &status, 0) < 0) {
-            MUST(errno == EINTR);
-        }
-        if (WIFSIGNALED(status)) {
-            printf("signal %d, or it hung\n", WTERMSIG(status));
-        }
-        exit(status ? EXIT_FAILURE : EXIT_SUCCESS);
-    }
-}
-
 int main(void)
 {
-    fork_and_wait();
     start();
     on_signal(SIGPROF, handler);
     on_signal(SIGUSR1, handler);
