@@ -23,6 +23,7 @@
 #include "exec/helper-proto-common.h"
 #include "exec/tswap.h"
 #include "host/cpuinfo.h"
+#include "tcg/debug-assert.h"
 #include "tcg/native-bypass.h"
 #include "user/cpu_loop.h"
 #include "user/guest-host.h"
@@ -74,6 +75,8 @@ static inline NativeCall native_begin(CPUArchState *env, uintptr_t ra,
                                       unsigned access,
                                       target_ulong arg0, target_ulong arg1)
 {
+    /* What remained of another call would be taken for this one's. */
+    tcg_debug_assert(native_call.ra == 0);
     native_operands(access, arg0, arg1);
     native_call.ra = ra;
     set_helper_retaddr(ra);
@@ -733,6 +736,10 @@ NativeFault native_bypass_fault(const siginfo_t *info,
     if (native_call.ra == 0 || native_call.ra != helper_retaddr) {
         return NATIVE_FAULT_NONE;
     }
+#ifdef CONFIG_DEBUG_TCG
+    /* Test what it comes to on hosts that do not know of each store. */
+    *access_type = MMU_DATA_LOAD;
+#endif
 
     mmap_lock();
     if (native_call.access & CARELESS) {

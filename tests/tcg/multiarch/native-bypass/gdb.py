@@ -65,6 +65,16 @@ def check_stub(stub, result, kind):
     report(area == memory("after"), name + ": memory was, too")
 
 
+def check_change():
+    report(go_to("crossing"), "the program gets to another stub")
+    # on the page of that, so that gdb may step over it
+    b = gdb.Breakpoint("*%d" % value("(unsigned long)page"))
+    report(go_to("crossed"), "the program calls it")
+    b.delete()
+    report(value("as_strlen") == 4, "strlen is called")
+    report(value("as_strnlen") == 2, "strnlen is called once it says so")
+
+
 def run_test():
     arch = gdb.selected_inferior().architecture().name()
     result = [RESULT[a] for a in RESULT if arch.startswith(a)][0]
@@ -77,9 +87,10 @@ def run_test():
             check_stub("stubs[%d]" % i, result,
                        gdb.BP_HARDWARE_BREAKPOINT if i % 2
                        else gdb.BP_BREAKPOINT)
+        check_change()
     except gdb.error as e:
         # main() would have gdb exit as if all had gone well.
-        report(False, "stub %d: %s" % (i, e))
+        report(False, "after stub %d: %s" % (i, e))
 
 
 main(run_test)

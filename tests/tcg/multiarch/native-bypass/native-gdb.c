@@ -1,10 +1,16 @@
 /*
  * Native bypass: what gdb.py debugs: each stub is called once
  *
+ * And one whose name is on another page, and changes.
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "native-table.h"
+#include "native-marker-stub.h"
 
 typedef struct Stub {
     const char *name;
@@ -18,7 +24,8 @@ static const NativeCase call_case = {
 /* For gdb.py, which reads them by name */
 Stub stubs[sizeof(native_rows) / sizeof(native_rows[0])];
 int stub_count;
-uintptr_t returned;
+uintptr_t returned, as_strlen, as_strnlen;
+char *page;
 NativeArea area, after;
 
 /* For its breakpoints */
@@ -34,9 +41,36 @@ void called(void)
 {
 }
 
+void crossing(void)
+{
+}
+
+void crossed(void)
+{
+}
+
 uintptr_t caller(NativeFn *fn, const uintptr_t *args)
 {
     return fn(args[0], args[1], args[2], args[3]);
+}
+
+static void change_name(void)
+{
+    size_t size = getpagesize(), stub = stub_end - stub_begin;
+    char *fn;
+
+    page = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE | PROT_EXEC,
+                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    fn = page + size - stub;
+    memcpy(fn, stub_begin, stub);
+    strcpy(page + size, "strlen");
+    __builtin___clear_cache(fn, page + size + 8);
+    crossing();
+    as_strlen = ((NativeFn *)fn)((uintptr_t)"four", 2, 0, 0);
+    strcpy(page + size, "strnlen");
+    __builtin___clear_cache(fn, page + size + 8);
+    as_strnlen = ((NativeFn *)fn)((uintptr_t)"four", 2, 0, 0);
+    crossed();
 }
 
 static bool is_stub(const NativeRow *row)
@@ -69,5 +103,6 @@ int main(void)
             called();
         }
     }
+    change_name();
     return EXIT_SUCCESS;
 }

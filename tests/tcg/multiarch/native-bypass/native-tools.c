@@ -3,12 +3,17 @@
  *
  * Without arguments, it prints what each function of the table gives, as far
  * as the function exists.  "native-tools FUNCTION CALLS" makes so many calls
- * of one of them, or of "return", which is nothing but the return.
+ * of one of them, or of "return", which is nothing but the return;
+ * "native-tools mended" one of wcpncpy() that faults at first.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "native-table.h"
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <wchar.h>
 
 #if defined(__mips__)
 # define RETURN(name)   ".set noreorder;" name " jr $31; nop; .set reorder;"
@@ -77,8 +82,26 @@ static uint64_t checksum(const NativeRow *row, NativeFn *fn)
     return sum;
 }
 
+static wchar_t *bad;
+
+static void mend(int sig)
+{
+    mprotect(bad, getpagesize(), PROT_READ | PROT_WRITE);
+}
+
+static int mended(void)
+{
+    bad = mmap(NULL, getpagesize(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+               -1, 0);
+    signal(SIGSEGV, mend);
+    return wcpncpy(bad, L"abc", 4) != bad + 3;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 2) {
+        return mended();
+    }
     if (argc == 3) {
         NativeFn *fn = strcmp(argv[1], "return") ? native_function(argv[1])
                                                  : just_return;

@@ -64,6 +64,11 @@ run "translated" "$program"
 [ "$(wc -l < "$tmp/out")" -gt 70 ] || fail "few functions"
 grep -vxF -f "$tmp/native" "$tmp/out" && fail "differs"
 
+# A call that is made again is one.
+run "mended" --native-bypass "$NATIVE_LIB" -d native_bypass -D "$tmp/log" \
+    "$program" mended
+logged '^native_bypass: 1 wcpncpy$'
+
 with 0 "-one-insn-per-tb" -one-insn-per-tb
 with 0 "-d in_asm,op,out_asm" -d in_asm,op,out_asm -D "$tmp/log"
 logged '^IN: ' 'call native_memcpy,' '^OUT: '

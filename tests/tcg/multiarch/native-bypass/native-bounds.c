@@ -1,0 +1,88 @@
+/*
+ * Test --native-bypass: MPX's bound registers, on i386 and x86_64
+ *
+ * A return without the BND prefix makes them all-embracing, that of a native
+ * call, too.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include <cpuid.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BNDREGS_BNDCSR  0x18        /* of XCR0 and of XSTATE_BV */
+#define XSTATE_BV       512
+#define BNDCFG_ENABLE   1
+
+/* Intel SDM volume 1, 17.3 and 13.5.5 */
+static bool enable_mpx(void)
+{
+    static __attribute__((aligned(64))) char area[4096];
+    uint32_t a, bndcsr, c, d;
+
+    if (!__get_cpuid_count(7, 0, &a, &bndcsr, &c, &d) || !(bndcsr & 1 << 14)) {
+        return false;
+    }
+    __cpuid_count(0xd, 4, a, bndcsr, c, d);
+    area[XSTATE_BV] = BNDREGS_BNDCSR;
+    area[bndcsr] = BNDCFG_ENABLE;
+    /* XRSTOR */
+    asm volatile(".byte 0x0f, 0xae, 0x2f"
+                 : : "D" (area), "a" (BNDREGS_BNDCSR), "d" (0) : "memory");
+    return true;
+}
+
+/* What is in BND0, set before a call that keeps it */
+static bool embraces_all(size_t (*fn)(const char *))
+{
+    uintptr_t bounds[2] = { 1, 1 };
+    static const char string[] = "bound";
+
+    /* BNDMK (%rax), %bnd0; BND CALL; BNDMOV %bnd0, (%rbx) */
+#ifdef __x86_64__
+    asm volatile("sub $128, %%rsp\n\t"
+                 ".byte 0xf3, 0x0f, 0x1b, 0x00, 0xf2\n\tcall *%%rdx\n\t"
+                 ".byte 0x66, 0x0f, 0x1b, 0x03\n\t"
+                 "add $128, %%rsp"
+                 : "+d" (fn) : "a" (string), "D" (string), "b" (bounds)
+                 : "rcx", "rsi", "r8", "r9", "r10", "r11", "cc", "memory");
+#else
+    asm volatile("push %%eax\n\t"
+                 ".byte 0xf3, 0x0f, 0x1b, 0x00, 0xf2\n\tcall *%%edx\n\t"
+                 ".byte 0x66, 0x0f, 0x1b, 0x03\n\t"
+                 "pop %%ecx"
+                 : "+d" (fn) : "a" (string), "b" (bounds)
+                 : "ecx", "cc", "memory");
+#endif
+    /* The upper bound is in ones' complement. */
+    return bounds[0] == 0 && bounds[1] == 0;
+}
+
+/* With and without the prefix */
+size_t keeps(const char *s);
+size_t clears(const char *s);
+asm(".pushsection .text\n"
+    "keeps: .byte 0xf2\n\tret\n"
+    "clears: ret\n\t"
+    ".popsection");
+
+int main(void)
+{
+    if (!enable_mpx()) {
+        printf("no MPX\n");
+        return EXIT_FAILURE;
+    }
+    if (embraces_all(keeps) || !embraces_all(clears)) {
+        printf("returns do not do what they are compared for\n");
+        return EXIT_FAILURE;
+    }
+    if (!embraces_all(strlen)) {
+        printf("the bounds of before a native call are there behind it\n");
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
+}
