@@ -366,8 +366,8 @@ static abi_ulong find_preload_name(abi_ulong base)
 static char *find_checker(abi_ulong base)
 {
     static const char *const checkers[] = {
-        "libasan.", "libtsan.", "libhwasan.", "libclang_rt.", "libefence.",
-        "libduma.", "libdmalloc",
+        "libasan.", "libtsan.", "libhwasan.", "libclang_rt.", "libduma.",
+        "libdmalloc",
     };
     int count;
     abi_ulong tag, value, bias, dynamic = 0, strtab = 0;
@@ -389,7 +389,9 @@ static char *find_checker(abi_ulong base)
             if (tag == DT_STRTAB) {
                 strtab = bias + value;
             } else if (pass == 1 && tag == DT_NEEDED) {
-                lib = guest_strdup(strtab + value);
+                g_autofree char *needed = guest_strdup(strtab + value);
+
+                lib = needed ? g_path_get_basename(needed) : NULL;
             }
             for (size_t i = 0; lib && i < ARRAY_SIZE(checkers); i++) {
                 if (g_str_has_prefix(lib, checkers[i])) {
@@ -433,14 +435,16 @@ static bool lists_only(struct image_info *info, bool by_hand)
 static char *preload_text;
 static abi_ulong preload_name;
 
-static void nothing_preloaded(struct image_info *info, const char *why)
+/* @wrong: whether the user cannot have meant it */
+static void nothing_preloaded(struct image_info *info, bool wrong,
+                              const char *why)
 {
     g_autofree char *by_hand = guest_getenv(info, "LD_PRELOAD");
 
     if (by_hand && strstr(by_hand, native_lib)) {
         return;
     }
-    if (!is_offer) {
+    if (wrong && !is_offer) {
         warn_report(OPTION ": %s: nothing is preloaded: %s", exec_path, why);
     } else if (logs()) {
         qemu_log("native_bypass: %s: nothing is preloaded: %s\n", exec_path,
@@ -486,8 +490,9 @@ void native_bypass_start(struct image_info *info)
     interpreter = guest_auxv(info, AT_BASE);
     preload_name = find_preload_name(interpreter ?: info->load_addr);
     if (!preload_name) {
-        nothing_preloaded(info, interpreter ? "its loader reads no " PRELOAD
-                                            : "a static program");
+        nothing_preloaded(info, true,
+                          interpreter ? "its loader reads no " PRELOAD
+                                      : "a static program");
         return;
     }
     if (lists_only(info, !interpreter)) {
@@ -497,15 +502,20 @@ void native_bypass_start(struct image_info *info)
     if (checker) {
         g_autofree char *why = g_strdup_printf("%s is to come first", checker);
 
-        nothing_preloaded(info, why);
+        nothing_preloaded(info, false, why);
         return;
     }
-    /* Whatever is preloaded besides may interpose these functions, too. */
+    /*
+     * Whatever is preloaded besides may interpose these functions, too: that
+     * comes first, but for what is only to make them faster, as on Raspbian.
+     */
     g_file_get_contents(path(PRELOAD), &real, NULL, NULL);
-    text = g_strdup_printf("%s\n%s\n", real ?: "", native_lib);
+    text = real && (strstr(real, "libarmmem") || strstr(real, "libcofi"))
+         ? g_strdup_printf("%s\n%s", native_lib, real)
+         : g_strdup_printf("%s\n%s\n", real ?: "", native_lib);
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
         limit.rlim_cur < strlen(text)) {
-        nothing_preloaded(info, "no file may be so large");
+        nothing_preloaded(info, false, "no file may be so large");
         return;
     }
     preload_text = g_steal_pointer(&text);

@@ -2,8 +2,7 @@
  * libnative.so: the functions that are composed of others, in guest code
  *
  * They need of the guest's C library malloc() and, if there is one, the
- * __chk_fail() by which it ends a program whose buffer overflows.  The check
- * whether there is an emulator at all needs signal(), write() and _exit().
+ * __chk_fail() by which it ends a program whose buffer overflows.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -116,49 +115,6 @@ void *strsep(char **stringp, const void *delim)
     }
     *stringp = end;
     return token;
-}
-
-/*
- * Without --native-bypass a stub is an illegal instruction, on MIPS a system
- * call.  Say so at load, before the program comes to one.
- */
-void (*signal(int sig, void (*handler)(int)))(int);
-long write(int fd, const void *buf, size_t n);
-void _exit(int status) __attribute__((noreturn));
-
-#define SIGILL      4
-
-static void explain(int sig)
-{
-    static const char why[] =
-        "libnative.so: this library needs QEMU's option --native-bypass\n";
-
-    write(2, why, sizeof(why) - 1);
-    _exit(127);
-}
-
-static __attribute__((constructor)) void check_emulator(void)
-{
-#ifdef __mips__
-    /* getpid() or the length of an empty string */
-    register size_t v0 asm("$2") = sizeof(v0) == 4 ? 4020 : 5038;
-    register const char *a0 asm("$4") = "";
-    register const void *t9 asm("$25") = native_strlen;
-
-    /* volatile, since it may be either of two things */
-    asm volatile("jalr %1\n\tnop" : "+r" (v0), "+r" (t9), "+r" (a0) : :
-                 "$1", "$3", "$5", "$6", "$7", "$8", "$9", "$10", "$11",
-                 "$12", "$13", "$14", "$15", "$24", "$31", "hi", "lo",
-                 "memory");
-    if (v0) {
-        explain(SIGILL);
-    }
-#else
-    void (*old)(int) = signal(SIGILL, explain);
-
-    native_strlen("");
-    signal(SIGILL, old);
-#endif
 }
 
 /*

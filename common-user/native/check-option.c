@@ -1,0 +1,104 @@
+/*
+ * libnative.so: without --native-bypass, say so at load
+ *
+ * A stub is then an illegal instruction, or on MIPS some system call.  This
+ * comes before all else is initialized, so that it makes its system calls
+ * itself: who interposes signal() may not be ready for it.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include <stddef.h>
+
+size_t native_strlen(const char *s) __attribute__((visibility("hidden")));
+
+/* System call numbers of the kernel's, and the registers for its arguments */
+#if defined(__x86_64__)
+enum { NR_write = 1, NR_rt_sigaction = 13, NR_exit_group = 231 };
+# define SYSCALL    "syscall"
+# define REGISTERS  "rax", "rdi", "rsi", "rdx", "r10"
+# define CLOBBERED  "rcx", "r11", "memory"
+#elif defined(__i386__)
+enum { NR_write = 4, NR_rt_sigaction = 174, NR_exit_group = 252 };
+# define SYSCALL    "int $0x80"
+# define REGISTERS  "eax", "ebx", "ecx", "edx", "esi"
+# define CLOBBERED  "memory"
+#elif defined(__aarch64__)
+enum { NR_write = 64, NR_rt_sigaction = 134, NR_exit_group = 94 };
+# define SYSCALL    "svc #0"
+# define REGISTERS  "x8", "x0", "x1", "x2", "x3"
+# define CLOBBERED  "memory"
+#elif defined(__arm__)
+enum { NR_write = 4, NR_rt_sigaction = 174, NR_exit_group = 248 };
+# define SYSCALL    "svc #0"
+# define REGISTERS  "r7", "r0", "r1", "r2", "r3"
+# define CLOBBERED  "memory"
+#elif defined(__mips64)
+enum { NR_write = 5001, NR_getpid = 5038, NR_exit_group = 5205 };
+#else
+enum { NR_write = 4004, NR_getpid = 4020, NR_exit_group = 4246 };
+#endif
+#ifdef __mips__
+# define SYSCALL    "syscall"
+# define REGISTERS  "$2", "$4", "$5", "$6", "$7"
+# define CLOBBERED  "$1", "$3", "$8", "$9", "$10", "$11", "$12", "$13", "$14", \
+                    "$15", "$24", "$25", "hi", "lo", "memory"
+#endif
+
+#define SYSCALL_IN(nr, arg0, arg1, arg2, arg3)                          \
+    static void syscall(long number, long a, long b, long c, long d)    \
+    {                                                                   \
+        register long n asm(nr) = number;                               \
+        register long r0 asm(arg0) = a;                                 \
+        register long r1 asm(arg1) = b;                                 \
+        register long r2 asm(arg2) = c;                                 \
+        register long r3 asm(arg3) = d;                                 \
+                                                                        \
+        /* volatile: what it does is not in its operands */             \
+        asm volatile(SYSCALL : "+r" (n), "+r" (r0), "+r" (r3)           \
+                     : "r" (r1), "r" (r2) : CLOBBERED);                 \
+    }
+#define SYSCALL_WITH(...)   SYSCALL_IN(__VA_ARGS__)
+SYSCALL_WITH(REGISTERS)
+
+static void explain(void)
+{
+    static const char why[] =
+        "libnative.so: this library needs QEMU's option --native-bypass\n";
+
+    syscall(NR_write, 2, (long)why, sizeof(why) - 1, 0);
+    syscall(NR_exit_group, 127, 0, 0, 0);
+}
+
+static __attribute__((constructor)) void check_option(void)
+{
+#ifdef __mips__
+    /* getpid() or the length of an empty string */
+    register size_t v0 asm("$2") = NR_getpid;
+    register const char *a0 asm("$4") = "";
+    register const void *t9 asm("$25") = native_strlen;
+
+    /* volatile, since it may be either of two things */
+    asm volatile("jalr %1\n\tnop" : "+r" (v0), "+r" (t9), "+r" (a0) : :
+                 "$1", "$3", "$5", "$6", "$7", "$8", "$9", "$10", "$11",
+                 "$12", "$13", "$14", "$15", "$24", "$31", "hi", "lo",
+                 "memory");
+    if (v0) {
+        explain();
+    }
+#else
+    /* The kernel's: the handler does not return, but x86 wants a restorer. */
+    struct {
+        void (*handler)(void);
+        unsigned long flags;
+        void (*restorer)(void);
+        unsigned int mask[2];
+    } action = { explain, 0x04000000, explain }, old;
+    const int sigill = 4;
+
+    syscall(NR_rt_sigaction, sigill, (long)&action, (long)&old,
+            sizeof(action.mask));
+    native_strlen("");
+    syscall(NR_rt_sigaction, sigill, (long)&old, 0, sizeof(action.mask));
+#endif
+}

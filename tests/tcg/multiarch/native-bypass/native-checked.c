@@ -1,0 +1,31 @@
+/*
+ * Test --native-bypass: programs whose calls of these functions are checked
+ *
+ * Linked with checker.c, or with AddressSanitizer: "native-checked SIZE" then
+ * copies SIZE bytes to where there is room for 10.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern int checked __attribute__((weak));
+
+int main(int argc, char **argv)
+{
+    size_t len = strlen(argv[0]);
+
+    if (argc > 1) {
+        char *p = malloc(10);
+
+        memcpy(p, "0123456789 and more", atoi(argv[1]));
+        printf("%c\n", p[0]);
+        free(p);
+    } else if (&checked && (checked == 0 || argv[0][len])) {
+        printf("strlen is called without the checker\n");
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
+}
