@@ -728,9 +728,13 @@ NativeFault native_bypass_fault(const siginfo_t *info,
                                 abi_ulong *guest_addr)
 {
     uint64_t fault = (uintptr_t)info->si_addr - guest_base;
-    /* For a non-canonical address there is SI_KERNEL on x86 hosts. */
-    bool is_page_fault = info->si_code == SEGV_MAPERR ||
-                         info->si_code == SEGV_ACCERR;
+    /*
+     * The guard page is not, nor is a non-canonical address, for which an x86
+     * host has no number, but SI_KERNEL.
+     */
+    bool in_table = fault <= GUEST_ADDR_MAX &&
+                    (info->si_code == SEGV_MAPERR ||
+                     info->si_code == SEGV_ACCERR);
     NativeFault ret = NATIVE_FAULT_GUEST;
 
     if (native_call.ra == 0 || native_call.ra != helper_retaddr) {
@@ -745,7 +749,7 @@ NativeFault native_bypass_fault(const siginfo_t *info,
     if (native_call.access & CARELESS) {
         native_call.careful = true;
         ret = NATIVE_FAULT_RETRY;
-    } else if (info->si_signo == SIGSEGV && is_page_fault &&
+    } else if (info->si_signo == SIGSEGV && in_table &&
                native_is_allowed(fault, *access_type)) {
         ret = NATIVE_FAULT_ALLOWED;
     } else if (native_call.access & ARG0_READ_DOWN) {

@@ -1,0 +1,241 @@
+#!/bin/sh
+#
+# Test --native-bypass by what users run: under tight limits, to list what a
+# program needs, with libnative.so and without the option, with lines in the
+# real /etc/ld.so.preload
+#
+# usage: users.sh TARGET_NAME MUSL
+#
+# MUSL is a build of native-exec with musl or "".  The rest comes from the
+# environment, see Makefile.target.
+#
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+target=$1
+musl=$2
+tmp=$PWD/native-users.tmp
+root=$NATIVE_SYSROOT
+explanation="libnative.so: this library needs QEMU's option --native-bypass"
+failed=0
+
+# "child 7" prints "native" or "translated", and exits 7.
+program=./native-exec
+
+fail() {
+    echo "$name: $*"
+    for f in out err log; do
+        if [ -s "$tmp/$f" ]; then
+            echo "--- $f"
+            head -n 20 "$tmp/$f"
+        fi
+    done
+    failed=1
+}
+
+# As skip-test of the Makefile does, but stdout is this test's own.
+skip() {
+    echo "  SKIPPED native-users $1 on $target because $2" >&2
+}
+
+# run NAME COMMAND...: leaves out, err, log and $status
+run() {
+    name=$1
+    shift
+    rm -f "$tmp/log"
+    status=0
+    "$@" > "$tmp/out" 2> "$tmp/err" < /dev/null || status=$?
+}
+
+# qemu NAME ARGUMENT..., and the same with the option
+qemu() {
+    what=$1
+    shift
+    run "$what" "$QEMU" -L "$root" "$@"
+}
+native() {
+    what=$1
+    shift
+    qemu "$what" --native-bypass "$NATIVE_LIB" "$@"
+}
+
+# expect STATUS STDOUT [STDERR]
+expect() {
+    [ "$status" = "$1" ] || fail "status $status and not $1"
+    [ "$(cat "$tmp/out")" = "$2" ] || fail "stdout is not \"$2\""
+    [ "$(cat "$tmp/err")" = "$3" ] || fail "stderr is not \"$3\""
+}
+
+# same NAME ARGUMENT...: with the option as without, but for addresses
+same() {
+    qemu "$@"
+    plain=$status
+    sed 's/(0x[0-9a-f]*)//' "$tmp/out" "$tmp/err" > "$tmp/plain"
+    native "$@"
+    [ "$status" = "$plain" ] || fail "status $status and not $plain"
+    sed 's/(0x[0-9a-f]*)//' "$tmp/out" "$tmp/err" | cmp -s - "$tmp/plain" ||
+        fail "otherwise it is: $(cat "$tmp/plain")"
+}
+
+# limited LIMIT VALUE [OUTPUT]: is the run as without the option, only OUTPUT?
+# Through a pipe, to which no limit applies.
+limited() {
+    name="ulimit $1 $2"
+    : > "$tmp/err"
+    for option in "" "--native-bypass $NATIVE_LIB"; do
+        status=0
+        # shellcheck disable=SC2086,SC3045 # two words; any shell has -n
+        text=$(ulimit "$1" "$2" && exec "$QEMU" -L "$root" $option \
+            "$program" child 7 2>&1) || status=$?
+        echo "$text" > "$tmp/out"
+        if [ -z "$option" ]; then
+            plain=$status
+            expected=$text
+        fi
+    done
+    [ "$status" = "$plain" ] || fail "status $status and not $plain"
+    [ "$expected" != translated ] || expected=${3:-$expected}
+    [ "$text" = "$expected" ] || fail "output is not \"$expected\""
+}
+
+# counted FILE: is what -d native_bypass logs there, once, and nothing else?
+counted() {
+    awk '
+        /^native_bypass: [0-9]+ calls$/ { total = $2; totals++; next }
+        /^native_bypass: [0-9]+ [a-z]+$/ { sum += $2; bad += seen[$3]++; next }
+        { bad = 1 }
+        END { exit bad || totals != 1 || sum != total ||
+              seen["strlen"] != 1 }
+    ' "$1" || fail "counts do not add up"
+}
+
+unset QEMU_NATIVE_BYPASS LD_PRELOAD
+rm -rf "$tmp"
+mkdir -p "$tmp"
+
+# Whatever make has left open: descriptors are counted below.
+exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+
+interp=$(readelf -lW "$program" 2> /dev/null |
+         sed -n 's/.*interpreter: \(.*\)]$/\1/p')
+if [ -z "$interp" ]; then
+    skip loader "no readelf"
+elif [ -e "$root$interp" ]; then
+    interp=$root$interp
+fi
+
+# The loader may open as many files as the program alone takes.
+for n in 3 4 5 6 7 8; do
+    limited -n $n native
+done
+limited -f 0
+
+# Who lists what a program needs gets that.
+listed() {
+    same "$1 LD_TRACE_LOADED_OBJECTS" -E LD_TRACE_LOADED_OBJECTS=1 "$program"
+    grep -q 'libc.so.6' "$tmp/out" || fail "no list"
+    [ -n "$interp" ] || return
+    same "$1 --list" "$interp" --list "$program"
+    grep -q 'libc.so.6' "$tmp/out" || fail "no list"
+    same "$1 --verify" "$interp" --verify "$program"
+    same "$1 --inhibit-cache --library-path" "$interp" --inhibit-cache \
+        --library-path /nonexistent --list "$program"
+}
+listed "no real file,"
+
+# But a loader started by hand that runs the program is one as any other.
+if [ -n "$interp" ]; then
+    native "loader" "$interp" "$program" child 7
+    expect 7 native
+    native "loader --library-path" "$interp" --inhibit-cache \
+        --library-path /nonexistent "$program" child 7
+    expect 7 native
+    qemu "loader, no option" "$interp" "$program" child 7
+    expect 7 translated
+fi
+
+# Without the option, the library says so.
+qemu "LD_PRELOAD, no option" -E "LD_PRELOAD=$NATIVE_LIB" "$program" child 7
+expect 127 "" "$explanation"
+run "LD_PRELOAD, bad option" env QEMU_NATIVE_BYPASS=/nonexistent \
+    "$QEMU" -L "$root" -E "LD_PRELOAD=$NATIVE_LIB" "$program" child 7
+expect 127 "" "$explanation"
+native "LD_PRELOAD" -E "LD_PRELOAD=$NATIVE_LIB" "$program" child 7
+expect 7 native
+if [ "$target" = "$(uname -m)" ]; then
+    run "no QEMU" env "LD_PRELOAD=$NATIVE_LIB" "$program" child 7
+    expect 127 "" "$explanation"
+fi
+
+# A real /etc/ld.so.preload.  AArch64's loader asks for it by faccessat(), for
+# which QEMU does not look in the sysroot.
+cp -RP "$root" "$tmp/root"
+root=$tmp/root
+preload=$root/etc/ld.so.preload
+real() {
+    echo "$1" > "$preload"
+    cp "$preload" "$tmp/preload"
+}
+unchanged() {
+    cmp -s "$preload" "$tmp/preload" || fail "the real file is changed"
+}
+real "$NATIVE_LIB"
+qemu "our line, no option" "$program" child 7
+case $target in
+aarch64) expect 7 translated ;;
+*)       expect 127 "" "$explanation" ;;
+esac
+native "our line" "$program" child 7
+expect 7 native
+unchanged
+
+real "$PWD/libpreloaded.so"
+qemu "a line, no option" "$program" child 7
+expect 7 translated
+native "a line" "$program" child 7
+expect 7 native
+unchanged
+qemu "a line, no option again" "$program" child 7
+expect 7 translated
+listed "a line,"
+[ "$target" = aarch64 ] || grep -q libpreloaded.so "$tmp/out" ||
+    fail "no libpreloaded.so"
+limited -n 4 native
+limited -f 0
+unchanged
+root=$NATIVE_SYSROOT
+
+# Programs that close stderr before they exit
+native "close" -d native_bypass "$program" close "$tmp/file"
+[ "$status" = 7 ] || fail "status $status"
+counted "$tmp/err"
+[ "$(cat "$tmp/file")" = mine ] || fail "the file is: $(cat "$tmp/file")"
+native "close, -D" -d native_bypass -D "$tmp/log" "$program" close "$tmp/file"
+expect 7 "$(printf "native\nnative")"
+counted "$tmp/log"
+[ "$(cat "$tmp/file")" = mine ] || fail "the file is: $(cat "$tmp/file")"
+native "no close" -d native_bypass "$program" child 7
+counted "$tmp/err"
+qemu "close, no option" -d native_bypass "$program" close "$tmp/file"
+expect 7 "$(printf "translated\ntranslated")"
+[ "$(cat "$tmp/file")" = mine ] || fail "the file is: $(cat "$tmp/file")"
+
+# musl's loader reads no such file, which its user is to know.
+if [ -n "$musl" ]; then
+    why="$musl: nothing is preloaded: its loader reads no /etc/ld.so.preload"
+    native "musl" "$musl" child 7
+    expect 7 translated "qemu-$target: warning: --native-bypass: $why"
+    run "musl, environment" env "QEMU_NATIVE_BYPASS=$NATIVE_LIB" \
+        "$QEMU" "$musl" child 7
+    expect 7 translated
+    run "musl, environment and log" env "QEMU_NATIVE_BYPASS=$NATIVE_LIB" \
+        "$QEMU" -d unimp "$musl" child 7
+    expect 7 translated "native_bypass: $why"
+    native "musl, LD_PRELOAD" -E "LD_PRELOAD=$NATIVE_LIB" "$musl" child 7
+    expect 7 native
+    qemu "musl, LD_PRELOAD, no option" -E "LD_PRELOAD=$NATIVE_LIB" \
+        "$musl" child 7
+    expect 127 "" "$explanation"
+fi
+
+[ $failed != 0 ] || rm -rf "$tmp"
+exit $failed
