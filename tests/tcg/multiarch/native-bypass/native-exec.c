@@ -3,7 +3,9 @@
  *
  * A child is bypassed if its own QEMU is told so, and is undisturbed if not.
  * As "native-exec child STATUS", this is the child: it prints whether its
- * functions are those of libnative.so, and exits with STATUS.
+ * functions are those of libnative.so, and exits with STATUS.  As "native-exec
+ * close FILE", it does that with STATUS 7, but closes stderr in an exit handler
+ * and writes to FILE then, as file descriptor 2.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -49,6 +51,20 @@ static int child(int status)
     }
     printf(strcmp(base, "/libnative.so") ? TRANSLATED : NATIVE);
     return status;
+}
+
+static const char *file;
+
+static void close_stderr(void)
+{
+    int fd;
+
+    fclose(stderr);
+    fd = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    if (fd != STDERR_FILENO || write(fd, "mine\n", 5) != 5) {
+        _exit(97);
+    }
+    child(0);
 }
 
 typedef enum { FORK, VFORK, SPAWN } How;
@@ -192,6 +208,11 @@ int main(int argc, char **argv)
 
     if (argc == 3 && !strcmp(argv[1], "child")) {
         return child(atoi(argv[2]));
+    }
+    if (argc == 3 && !strcmp(argv[1], "close")) {
+        file = argv[2];
+        atexit(close_stderr);
+        return child(atoi(STATUS));
     }
 
     check_qemu("nothing said", qemu, sysroot, argv[0], NULL, false);

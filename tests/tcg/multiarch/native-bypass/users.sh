@@ -201,6 +201,14 @@ listed "a line,"
     fail "no libpreloaded.so"
 limited -n 4 native
 limited -f 0
+# Where ours cannot be given to the loader, it loads the real lines.
+preloads() {
+    (ulimit -f 0 && exec "$QEMU" -L "$root" "$@" -E LD_DEBUG=files \
+        "$program" child 7 2>&1) | grep -c 'calling init: .*libpreloaded.so'
+}
+plain=$(preloads)
+status=$(preloads --native-bypass "$NATIVE_LIB")
+[ "$status" = "$plain" ] || fail "$status real lines loaded and not $plain"
 unchanged
 root=$NATIVE_SYSROOT
 
