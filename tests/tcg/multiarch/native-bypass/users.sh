@@ -84,8 +84,8 @@ limited() {
     for option in "" "--native-bypass $NATIVE_LIB"; do
         status=0
         # shellcheck disable=SC2086,SC3045 # two words; any shell has -n
-        text=$(ulimit "$1" "$2" && exec "$QEMU" -L "$root" $option \
-            "$program" child 7 2>&1) || status=$?
+        text=$( (ulimit "$1" "$2" && exec "$QEMU" -L "$root" $option \
+            "$program" child 7) 2>&1) || status=$?
         echo "$text" > "$tmp/out"
         if [ -z "$option" ]; then
             plain=$status
@@ -127,6 +127,7 @@ fi
 for n in 3 4 5 6 7 8; do
     limited -n $n native
 done
+[ "$plain" = 7 ] || fail "nor does it run without the option"
 limited -f 0
 
 # Who lists what a program needs gets that.
@@ -201,6 +202,7 @@ listed "a line,"
     fail "no libpreloaded.so"
 limited -n 4 native
 limited -f 0
+[ "$plain" = 7 ] || fail "nor does it run without the option"
 # Where ours cannot be given to the loader, it loads the real lines.
 preloads() {
     (ulimit -f 0 && exec "$QEMU" -L "$root" "$@" -E LD_DEBUG=files \
