@@ -359,16 +359,11 @@ static abi_ulong find_preload_name(abi_ulong base)
 }
 
 /*
- * The name of a library that the program at @base needs and that interposes
- * the same functions to check what they are called with; or NULL.  Such a one
- * has to come first, and AddressSanitizer's insists on that.
+ * A copy of the string of entry @n with the tag @wanted, in the dynamic section
+ * of the image at @base; or NULL.
  */
-static char *find_checker(abi_ulong base)
+static char *guest_dynamic(abi_ulong base, abi_ulong wanted, int n)
 {
-    static const char *const checkers[] = {
-        "libasan.", "libtsan.", "libhwasan.", "libclang_rt.", "libduma.",
-        "libdmalloc",
-    };
     int count;
     abi_ulong tag, value, bias, dynamic = 0, strtab = 0;
     g_autofree struct elf_phdr *phdrs = guest_phdrs(base, &count, &bias);
@@ -384,23 +379,41 @@ static char *find_checker(abi_ulong base)
              !get_user_ual(tag, at) && tag != DT_NULL &&
              !get_user_ual(value, at + sizeof(tag));
              at += 2 * sizeof(tag)) {
-            g_autofree char *lib = NULL;
-
             if (tag == DT_STRTAB) {
                 strtab = bias + value;
-            } else if (pass == 1 && tag == DT_NEEDED) {
-                g_autofree char *needed = guest_strdup(strtab + value);
-
-                lib = needed ? g_path_get_basename(needed) : NULL;
-            }
-            for (size_t i = 0; lib && i < ARRAY_SIZE(checkers); i++) {
-                if (g_str_has_prefix(lib, checkers[i])) {
-                    return g_steal_pointer(&lib);
-                }
+            } else if (pass == 1 && tag == wanted && n-- == 0) {
+                return guest_strdup(strtab + value);
             }
         }
     }
     return NULL;
+}
+
+/*
+ * The name of a library that the program at @base needs and that interposes
+ * the same functions to check what they are called with; or NULL.  Such a one
+ * has to come first, and AddressSanitizer's insists on that.
+ */
+static char *find_checker(abi_ulong base)
+{
+    static const char *const checkers[] = {
+        "libasan.", "libtsan.", "libhwasan.", "libclang_rt.", "libduma.",
+        "libdmalloc",
+    };
+
+    for (int n = 0;; n++) {
+        g_autofree char *needed = guest_dynamic(base, DT_NEEDED, n);
+        g_autofree char *lib = needed ? g_path_get_basename(needed) : NULL;
+
+        if (!lib) {
+            return NULL;
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(checkers); i++) {
+            if (g_str_has_prefix(lib, checkers[i])) {
+                return g_steal_pointer(&lib);
+            }
+        }
+    }
 }
 
 /*
@@ -440,8 +453,9 @@ static void nothing_preloaded(struct image_info *info, bool wrong,
                               const char *why)
 {
     g_autofree char *by_hand = guest_getenv(info, "LD_PRELOAD");
+    g_autofree char *lib = g_path_get_basename(native_lib);
 
-    if (by_hand && strstr(by_hand, native_lib)) {
+    if (by_hand && strstr(by_hand, lib)) {
         return;
     }
     if (wrong && !is_offer) {
@@ -454,10 +468,11 @@ static void nothing_preloaded(struct image_info *info, bool wrong,
 
 void native_bypass_start(struct image_info *info)
 {
+    g_autofree char *soname = NULL;
     g_autofree char *checker = NULL;
     g_autofree char *real = NULL;
     g_autofree char *text = NULL;
-    abi_ulong interpreter;
+    abi_ulong loader;
     struct rlimit limit;
 
     if (!native_bypass_enabled) {
@@ -487,15 +502,21 @@ void native_bypass_start(struct image_info *info)
     }
 
     /* A program without a loader may be one, started by hand. */
-    interpreter = guest_auxv(info, AT_BASE);
-    preload_name = find_preload_name(interpreter ?: info->load_addr);
+    loader = guest_auxv(info, AT_BASE);
+    if (!loader) {
+        soname = guest_dynamic(info->load_addr, DT_SONAME, 0);
+        if (!soname) {
+            nothing_preloaded(info, true, "a static program");
+            return;
+        }
+        loader = info->load_addr;
+    }
+    preload_name = find_preload_name(loader);
     if (!preload_name) {
-        nothing_preloaded(info, true,
-                          interpreter ? "its loader reads no " PRELOAD
-                                      : "a static program");
+        nothing_preloaded(info, true, "its loader reads no " PRELOAD);
         return;
     }
-    if (lists_only(info, !interpreter)) {
+    if (lists_only(info, soname)) {
         return;
     }
     checker = find_checker(info->load_addr);

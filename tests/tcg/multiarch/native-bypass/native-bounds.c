@@ -36,8 +36,10 @@ static bool enable_mpx(void)
     return true;
 }
 
+typedef size_t StringFn(const char *);
+
 /* What is in BND0, set before a call that keeps it */
-static bool embraces_all(size_t (*fn)(const char *))
+static bool embraces_all(StringFn *fn)
 {
     uintptr_t bounds[2] = { 1, 1 };
     static const char string[] = "bound";
@@ -63,8 +65,7 @@ static bool embraces_all(size_t (*fn)(const char *))
 }
 
 /* With and without the prefix */
-size_t keeps(const char *s);
-size_t clears(const char *s);
+StringFn keeps, clears;
 asm(".pushsection .text\n"
     "keeps: .byte 0xf2\n\tret\n"
     "clears: ret\n\t"

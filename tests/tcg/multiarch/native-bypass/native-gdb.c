@@ -6,8 +6,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
+#include <sys/auxv.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "native-table.h"
 #include "native-marker-stub.h"
@@ -56,7 +56,7 @@ uintptr_t caller(NativeFn *fn, const uintptr_t *args)
 
 static void change_name(void)
 {
-    size_t size = getpagesize(), stub = stub_end - stub_begin;
+    size_t size = getauxval(AT_PAGESZ), stub = stub_end - stub_begin;
     char *fn;
 
     page = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE | PROT_EXEC,

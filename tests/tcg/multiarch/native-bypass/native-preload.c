@@ -161,7 +161,7 @@ static void look_by_path(const char *path, const char *in_sysroot,
     SAME(in_sysroot, syscall(SYS_readlink, name, buf, 256));
 #endif
     /* Its numbers of free blocks are never twice the same. */
-    SAME(in_sysroot, statfs(name, (struct statfs[1]){ }));
+    SAME(in_sysroot, statfs(name, (struct statfs[1]) { }));
 
     SAME(on_host, getxattr(name, "user.none", buf, 256));
     SAME(on_host, lgetxattr(name, "user.none", buf, 256));

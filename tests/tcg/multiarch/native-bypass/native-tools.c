@@ -11,8 +11,8 @@
 
 #include "native-table.h"
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
-#include <unistd.h>
 #include <wchar.h>
 
 #if defined(__mips__)
@@ -86,14 +86,16 @@ static wchar_t *bad;
 
 static void mend(int sig)
 {
-    mprotect(bad, getpagesize(), PROT_READ | PROT_WRITE);
+    mprotect(bad, getauxval(AT_PAGESZ), PROT_READ | PROT_WRITE);
 }
 
 static int mended(void)
 {
-    bad = mmap(NULL, getpagesize(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+    struct sigaction sa = { .sa_handler = mend };
+
+    bad = mmap(NULL, getauxval(AT_PAGESZ), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
                -1, 0);
-    signal(SIGSEGV, mend);
+    sigaction(SIGSEGV, &sa, NULL);
     return wcpncpy(bad, L"abc", 4) != bad + 3;
 }
 
