@@ -373,12 +373,15 @@ static char *guest_dynamic(abi_ulong base, abi_ulong wanted, int n)
             dynamic = bias + phdrs[i].p_vaddr;
         }
     }
-    /* Twice: the string table may come last. */
+    /* Twice: the string table may come last.  It may also have no end. */
     for (int pass = 0; dynamic && pass < 2; pass++) {
-        for (abi_ulong at = dynamic;
-             !get_user_ual(tag, at) && tag != DT_NULL &&
-             !get_user_ual(value, at + sizeof(tag));
-             at += 2 * sizeof(tag)) {
+        abi_ulong at = dynamic;
+
+        for (int i = 0; i < 1024; i++, at += 2 * sizeof(tag)) {
+            if (get_user_ual(tag, at) || tag == DT_NULL ||
+                get_user_ual(value, at + sizeof(tag))) {
+                break;
+            }
             if (tag == DT_STRTAB) {
                 strtab = bias + value;
             } else if (pass == 1 && tag == wanted && n-- == 0) {
