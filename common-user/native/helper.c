@@ -682,22 +682,27 @@ static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
         access & ARG1_READ ? PAGE_READ : 0,
     };
     uint64_t bad = -1;
+    int k;
 
     fault |= ~TARGET_PAGE_MASK;
 
     /*
-     * What is copied is read before it is written.  The second operand once
-     * more: it may be bad before the first.
+     * First the operand that begins less far below the fault: if that is the
+     * other one's, the call has come farther, so that no more is looked at than
+     * its operands.  It comes once more: it may be bad behind the fault, but
+     * before the other.
      */
-    for (int i = 0; i < 3; i++) {
-        int k = (i + 1) % 2;
+    k = fault - native_call.arg[1] <= fault - native_call.arg[0];
+    for (int i = 0; i < 3; i++, k = !k) {
         target_ulong arg = native_call.arg[k];
+        /* At the same offset, too: what is copied is read first. */
+        uint64_t end = arg + bad + k;
         uint64_t last = bad == -1 ? fault
-                      : arg + bad - 1 < arg ? UINT64_MAX : arg + bad - 1;
-        uint64_t b = prot[k] && bad ? native_first_bad(arg, last, prot[k])
-                                    : -1;
+                      : end - 1 < arg ? UINT64_MAX : end - 1;
+        uint64_t b = prot[k] && (bad || k)
+                   ? native_first_bad(arg, last, prot[k]) : -1;
 
-        if (b < bad) {
+        if (b != -1) {
             bad = b;
             *guest_addr = arg + b;
             *access_type = prot[k] == PAGE_READ ? MMU_DATA_LOAD
