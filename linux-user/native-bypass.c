@@ -359,14 +359,15 @@ static abi_ulong find_preload_name(abi_ulong base)
 }
 
 /*
- * A copy of the string of entry @n with the tag @wanted, in the dynamic section
- * of the image at @base; or NULL.
+ * Copies of the strings that the entries with the tag @wanted name, in the
+ * dynamic section of the image at @base.
  */
-static char *guest_dynamic(abi_ulong base, abi_ulong wanted, int n)
+static GStrv guest_dynamic(abi_ulong base, abi_ulong wanted)
 {
     int count;
     abi_ulong tag, value, bias, dynamic = 0, strtab = 0;
     g_autofree struct elf_phdr *phdrs = guest_phdrs(base, &count, &bias);
+    GPtrArray *strings = g_ptr_array_new();
 
     for (int i = 0; phdrs && i < count; i++) {
         if (phdrs[i].p_type == PT_DYNAMIC) {
@@ -384,12 +385,17 @@ static char *guest_dynamic(abi_ulong base, abi_ulong wanted, int n)
             }
             if (tag == DT_STRTAB) {
                 strtab = bias + value;
-            } else if (pass == 1 && tag == wanted && n-- == 0) {
-                return guest_strdup(strtab + value);
+            } else if (pass == 1 && tag == wanted) {
+                char *string = guest_strdup(strtab + value);
+
+                if (string) {
+                    g_ptr_array_add(strings, string);
+                }
             }
         }
     }
-    return NULL;
+    g_ptr_array_add(strings, NULL);
+    return (GStrv)g_ptr_array_free(strings, false);
 }
 
 /*
@@ -403,20 +409,18 @@ static char *find_checker(abi_ulong base)
         "libasan.", "libtsan.", "libhwasan.", "libclang_rt.", "libduma.",
         "libdmalloc",
     };
+    g_auto(GStrv) needed = guest_dynamic(base, DT_NEEDED);
 
-    for (int n = 0;; n++) {
-        g_autofree char *needed = guest_dynamic(base, DT_NEEDED, n);
-        g_autofree char *lib = needed ? g_path_get_basename(needed) : NULL;
+    for (char **name = needed; *name; name++) {
+        g_autofree char *lib = g_path_get_basename(*name);
 
-        if (!lib) {
-            return NULL;
-        }
         for (size_t i = 0; i < ARRAY_SIZE(checkers); i++) {
             if (g_str_has_prefix(lib, checkers[i])) {
                 return g_steal_pointer(&lib);
             }
         }
     }
+    return NULL;
 }
 
 /*
@@ -469,15 +473,59 @@ static void nothing_preloaded(struct image_info *info, bool wrong,
     }
 }
 
-void native_bypass_start(struct image_info *info)
+/* Have the loader find LIB, or say why it does not. */
+static void preload(struct image_info *info)
 {
-    g_autofree char *soname = NULL;
     g_autofree char *checker = NULL;
     g_autofree char *real = NULL;
     g_autofree char *text = NULL;
-    abi_ulong loader;
+    abi_ulong loader = guest_auxv(info, AT_BASE);
+    bool by_hand = !loader;
     struct rlimit limit;
 
+    /* A program without a loader may be one. */
+    if (by_hand) {
+        g_auto(GStrv) soname = guest_dynamic(info->load_addr, DT_SONAME);
+
+        if (!*soname) {
+            nothing_preloaded(info, true, "a static program");
+            return;
+        }
+        loader = info->load_addr;
+    }
+    preload_name = find_preload_name(loader);
+    if (!preload_name) {
+        nothing_preloaded(info, true, "its loader reads no " PRELOAD);
+        return;
+    }
+    if (lists_only(info, by_hand)) {
+        return;
+    }
+    checker = find_checker(info->load_addr);
+    if (checker) {
+        g_autofree char *why = g_strdup_printf("%s is to come first", checker);
+
+        nothing_preloaded(info, false, why);
+        return;
+    }
+    /*
+     * Whatever is preloaded besides may interpose these functions, too: that
+     * comes first, but for what is only to make them faster, as on Raspbian.
+     */
+    g_file_get_contents(path(PRELOAD), &real, NULL, NULL);
+    text = real && (strstr(real, "libarmmem") || strstr(real, "libcofi"))
+         ? g_strdup_printf("%s\n%s", native_lib, real)
+         : g_strdup_printf("%s\n%s\n", real ?: "", native_lib);
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+        limit.rlim_cur < strlen(text)) {
+        nothing_preloaded(info, false, "no file may be so large");
+        return;
+    }
+    preload_text = g_steal_pointer(&text);
+}
+
+void native_bypass_start(struct image_info *info)
+{
     if (!native_bypass_enabled) {
         return;
     }
@@ -503,46 +551,7 @@ void native_bypass_start(struct image_info *info)
             return;
         }
     }
-
-    /* A program without a loader may be one, started by hand. */
-    loader = guest_auxv(info, AT_BASE);
-    if (!loader) {
-        soname = guest_dynamic(info->load_addr, DT_SONAME, 0);
-        if (!soname) {
-            nothing_preloaded(info, true, "a static program");
-            return;
-        }
-        loader = info->load_addr;
-    }
-    preload_name = find_preload_name(loader);
-    if (!preload_name) {
-        nothing_preloaded(info, true, "its loader reads no " PRELOAD);
-        return;
-    }
-    if (lists_only(info, soname)) {
-        return;
-    }
-    checker = find_checker(info->load_addr);
-    if (checker) {
-        g_autofree char *why = g_strdup_printf("%s is to come first", checker);
-
-        nothing_preloaded(info, false, why);
-        return;
-    }
-    /*
-     * Whatever is preloaded besides may interpose these functions, too: that
-     * comes first, but for what is only to make them faster, as on Raspbian.
-     */
-    g_file_get_contents(path(PRELOAD), &real, NULL, NULL);
-    text = real && (strstr(real, "libarmmem") || strstr(real, "libcofi"))
-         ? g_strdup_printf("%s\n%s", native_lib, real)
-         : g_strdup_printf("%s\n%s\n", real ?: "", native_lib);
-    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
-        limit.rlim_cur < strlen(text)) {
-        nothing_preloaded(info, false, "no file may be so large");
-        return;
-    }
-    preload_text = g_steal_pointer(&text);
+    preload(info);
 }
 
 int native_bypass_is_preload(const char *name, const char *file)

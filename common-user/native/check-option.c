@@ -76,13 +76,11 @@ static __attribute__((constructor)) void check_option(void)
     /* getpid() or the length of an empty string */
     register size_t v0 asm("$2") = NR_getpid;
     register const char *a0 asm("$4") = "";
-    register const void *t9 asm("$25") = native_strlen;
+    register const void *stub asm("$5") = native_strlen;
 
     /* volatile, since it may be either of two things */
-    asm volatile("jalr %1\n\tnop" : "+r" (v0), "+r" (t9), "+r" (a0) : :
-                 "$1", "$3", "$5", "$6", "$7", "$8", "$9", "$10", "$11",
-                 "$12", "$13", "$14", "$15", "$24", "$31", "hi", "lo",
-                 "memory");
+    asm volatile("jalr %1\n\tnop" : "+r" (v0), "+r" (stub), "+r" (a0) : :
+                 "$6", "$7", "$31", CLOBBERED);
     if (v0) {
         explain();
     }

@@ -83,18 +83,19 @@ static uint64_t checksum(const NativeRow *row, NativeFn *fn)
 }
 
 static wchar_t *bad;
+static size_t page;
 
 static void mend(int sig)
 {
-    mprotect(bad, getauxval(AT_PAGESZ), PROT_READ | PROT_WRITE);
+    mprotect(bad, page, PROT_READ | PROT_WRITE);
 }
 
 static int mended(void)
 {
     struct sigaction sa = { .sa_handler = mend };
 
-    bad = mmap(NULL, getauxval(AT_PAGESZ), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
-               -1, 0);
+    page = getauxval(AT_PAGESZ);
+    bad = mmap(NULL, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     sigaction(SIGSEGV, &sa, NULL);
     return wcpncpy(bad, L"abc", 4) != bad + 3;
 }

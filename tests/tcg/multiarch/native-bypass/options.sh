@@ -13,36 +13,9 @@
 target=$1
 static=$2
 plugins=$3
-tmp=$PWD/native-options.tmp
-failed=0
-
-# "child 7" prints "native" or "translated", and exits 7.
-program=./native-exec
-
-fail() {
-    echo "$name: $*"
-    for f in out err log; do
-        if [ -s "$tmp/$f" ]; then
-            echo "--- $f"
-            head -n 20 "$tmp/$f"
-        fi
-    done
-    failed=1
-}
-
-# As skip-test of the Makefile does, but stdout is this test's own.
-skip() {
-    echo "  SKIPPED native-options $1 on $target because $2" >&2
-}
-
-# run NAME COMMAND...: leaves out, err, log and $status
-run() {
-    name=$1
-    shift
-    rm -f "$tmp/log"
-    status=0
-    "$@" > "$tmp/out" 2> "$tmp/err" < /dev/null || status=$?
-}
+test=native-options
+# shellcheck source-path=SCRIPTDIR source=scripts.inc.sh
+. "$(dirname "$0")/scripts.inc.sh"
 
 # expect STATUS OUTPUT LINES-ON-STDERR [PATTERN-OF-STDERR]
 expect() {
@@ -250,12 +223,7 @@ fi
 qemu "-d native_bypass" -d native_bypass -D "$tmp/log" \
     --native-bypass "$NATIVE_LIB" "$program" child 7
 expect 7 native 0
-awk '
-    /^native_bypass: [0-9]+ calls$/ { total = $2; totals++; next }
-    /^native_bypass: [0-9]+ [a-z]+$/ { sum += $2; seen[$3]++; next }
-    { bad = 1 }
-    END { exit bad || totals != 1 || sum != total || seen["strlen"] != 1 }
-' "$tmp/log" || fail "counts do not add up"
+counted "$tmp/log"
 
 if [ -n "$static" ]; then
     qemu "static, no option" "$static"
@@ -271,14 +239,10 @@ else
 fi
 
 # A loader started by hand is no static program.
-interp=$(readelf -lW "$program" 2> /dev/null |
-         sed -n 's/.*interpreter: \(.*\)]$/\1/p')
+find_interp
 if [ -n "$interp" ]; then
-    [ ! -e "$NATIVE_SYSROOT$interp" ] || interp=$NATIVE_SYSROOT$interp
     qemu "loader" --native-bypass "$NATIVE_LIB" "$interp" "$program" child 7
     expect 7 native 0
-else
-    skip loader "no readelf"
 fi
 
 if [ -n "$plugins" ]; then

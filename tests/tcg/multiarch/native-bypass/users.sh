@@ -13,38 +13,11 @@
 
 target=$1
 musl=$2
-tmp=$PWD/native-users.tmp
+test=native-users
+# shellcheck source-path=SCRIPTDIR source=scripts.inc.sh
+. "$(dirname "$0")/scripts.inc.sh"
 root=$NATIVE_SYSROOT
 explanation="libnative.so: this library needs QEMU's option --native-bypass"
-failed=0
-
-# "child 7" prints "native" or "translated", and exits 7.
-program=./native-exec
-
-fail() {
-    echo "$name: $*"
-    for f in out err log; do
-        if [ -s "$tmp/$f" ]; then
-            echo "--- $f"
-            head -n 20 "$tmp/$f"
-        fi
-    done
-    failed=1
-}
-
-# As skip-test of the Makefile does, but stdout is this test's own.
-skip() {
-    echo "  SKIPPED native-users $1 on $target because $2" >&2
-}
-
-# run NAME COMMAND...: leaves out, err, log and $status
-run() {
-    name=$1
-    shift
-    rm -f "$tmp/log"
-    status=0
-    "$@" > "$tmp/out" 2> "$tmp/err" < /dev/null || status=$?
-}
 
 # qemu NAME ARGUMENT..., and the same with the option
 qemu() {
@@ -97,17 +70,6 @@ limited() {
     [ "$text" = "$expected" ] || fail "output is not \"$expected\""
 }
 
-# counted FILE: is what -d native_bypass logs there, once, and nothing else?
-counted() {
-    awk '
-        /^native_bypass: [0-9]+ calls$/ { total = $2; totals++; next }
-        /^native_bypass: [0-9]+ [a-z]+$/ { sum += $2; bad += seen[$3]++; next }
-        { bad = 1 }
-        END { exit bad || totals != 1 || sum != total ||
-              seen["strlen"] != 1 }
-    ' "$1" || fail "counts do not add up"
-}
-
 unset QEMU_NATIVE_BYPASS LD_PRELOAD
 rm -rf "$tmp"
 mkdir -p "$tmp"
@@ -115,13 +77,7 @@ mkdir -p "$tmp"
 # Whatever make has left open: descriptors are counted below.
 exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 
-interp=$(readelf -lW "$program" 2> /dev/null |
-         sed -n 's/.*interpreter: \(.*\)]$/\1/p')
-if [ -z "$interp" ]; then
-    skip loader "no readelf"
-elif [ -e "$root$interp" ]; then
-    interp=$root$interp
-fi
+find_interp
 
 # The loader may open as many files as the program alone takes.
 for n in 3 4 5 6 7 8; do

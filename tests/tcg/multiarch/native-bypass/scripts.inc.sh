@@ -1,0 +1,59 @@
+# Native bypass: what the scripts that run native-exec share, sourced by them
+#
+# They have set $test, the test's name, and $target.
+#
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+tmp=$PWD/$test.tmp
+failed=0
+
+# "child 7" prints "native" or "translated", and exits 7.
+program=./native-exec
+
+fail() {
+    echo "$name: $*"
+    for f in out err log; do
+        if [ -s "$tmp/$f" ]; then
+            echo "--- $f"
+            head -n 20 "$tmp/$f"
+        fi
+    done
+    failed=1
+}
+
+# As skip-test of the Makefile does, but stdout is this test's own.
+skip() {
+    echo "  SKIPPED $test $1 on $target because $2" >&2
+}
+
+# run NAME COMMAND...: leaves out, err, log and $status
+run() {
+    name=$1
+    shift
+    rm -f "$tmp/log"
+    status=0
+    "$@" > "$tmp/out" 2> "$tmp/err" < /dev/null || status=$?
+}
+
+# counted FILE: is what -d native_bypass logs there, once, and nothing else?
+counted() {
+    awk '
+        /^native_bypass: [0-9]+ calls$/ { total = $2; totals++; next }
+        /^native_bypass: [0-9]+ [a-z]+$/ { sum += $2; bad += seen[$3]++; next }
+        { bad = 1 }
+        END { exit bad || totals != 1 || sum != total ||
+              seen["strlen"] != 1 }
+    ' "$1" || fail "counts do not add up"
+}
+
+# The program's loader, where QEMU finds it, or "" and a skip
+find_interp() {
+    interp=$(readelf -lW "$program" 2> /dev/null |
+             sed -n 's/.*interpreter: \(.*\)]$/\1/p')
+    if [ -z "$interp" ]; then
+        skip loader "no readelf"
+    elif [ -e "$NATIVE_SYSROOT$interp" ]; then
+        interp=$NATIVE_SYSROOT$interp
+    fi
+}
