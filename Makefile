@@ -4,7 +4,7 @@
 # skips what is done already, and leaves its results in build/.
 
 JOBS ?= $(shell nproc)
-export JOBS QEMU_SRC TARGETS FILE REROLL TRIALS SEED FUNCTIONS GUESTS PROGRAMS PARTS QUICK
+export JOBS QEMU QEMU_SRC TARGETS FILE REROLL TRIALS SEED FUNCTIONS GUESTS PROGRAMS PARTS QUICK
 
 .NOTPARALLEL:
 .PHONY: all demo check bench sanitize fuzz series series-check refresh clean distclean help

@@ -6,7 +6,12 @@ set -eu
 
 STEP=$(basename "$0")
 ROOT=$(cd "$(dirname "$0")" && until [ -f dev/lib.sh ]; do cd ..; done && pwd -P)
-BUILD=$ROOT/build
+# Debian 13's QEMU, or the one that the series is written for, beside it
+QEMU=${QEMU:-10.0}
+case $QEMU in
+10.0) BUILD=$ROOT/build ;;
+*) BUILD=$ROOT/build/$QEMU ;;
+esac
 JOBS=${JOBS:-$(nproc)}
 # riscv64 is built to see that the option is refused where it is not served
 # shellcheck disable=SC2034 # for the scripts

@@ -4,6 +4,12 @@
 The commits of build/tree are built in an index of their own and are a pure
 function of base, patches/ and the new files: the same input gives the same
 hashes, and checking the last one out rewrites only the files that differ.
+
+The patches and the new files are written for today's QEMU.  For an older one,
+X.Y, patches/X.Y/ has what differs: a patch that comes before the series, and
+patches of the same names as the series'.  What such a patch does to a file is
+done in place of what the series' patch does to it; all else has to apply with
+one line of context.
 """
 import email.parser
 import os
@@ -14,7 +20,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / 'build'
+QEMU = os.environ.get('QEMU') or '10.0'
+BUILD = ROOT / 'build' if QEMU == '10.0' else ROOT / 'build' / QEMU
 BASE = BUILD / 'base'
 TREE = BUILD / 'tree'
 PATCHES = ROOT / 'patches'
@@ -65,6 +72,12 @@ def new_files():
     return sorted(found)
 
 
+def backport():
+    """The directory of what differs for the QEMU of build/base, or None."""
+    path = PATCHES / '.'.join((BASE / 'VERSION').read_text().split('.')[:2])
+    return path if path.is_dir() else None
+
+
 def read_series():
     """The patches in their order; every file of patches/ is one of them."""
     lines = [s.split('#')[0].strip() for s in (PATCHES / 'series').read_text().splitlines()] \
@@ -78,7 +91,37 @@ def read_series():
     for path in sorted(PATCHES.glob('*.patch')):
         if path.name not in names:
             raise Fail(f'patches/{path.name} is not in patches/series; add or remove it')
-    return [PATCHES / name for name in names]
+    patches = [PATCHES / name for name in names]
+    old = backport()
+    if old:
+        for path in sorted(old.glob('*.patch')):
+            if path.name.startswith('0000-'):
+                patches.insert(0, path)
+            elif path.name not in names:
+                raise Fail(f'{path.relative_to(ROOT)}: the series has no patch of that name; '
+                           'rename it or take it out')
+    return patches
+
+
+def sections(diff):
+    """A diff by its files."""
+    parts = re.split(r'^(?=diff --git )', diff, flags=re.M)[1:]
+    return {part.split('\n', 1)[0]: part for part in parts}
+
+
+def backported(patch, diff):
+    """Put what differs for an older QEMU into a patch's diff."""
+    old = backport()
+    if not old or patch.parent == old or not (old / patch.name).exists():
+        return
+    read = {'encoding': 'utf-8', 'errors': 'surrogateescape'}
+    files = sections(diff.read_text(**read))
+    for name, part in sections((old / patch.name).read_text(**read)).items():
+        if name not in files:
+            raise Fail(f'{(old / patch.name).relative_to(ROOT)}: {name.split()[-1][2:]}: '
+                       'the patch of the series does not touch it; take it out')
+        files[name] = part
+    diff.write_text(''.join(files.values()), **read)
 
 
 def new_files_header(patch):
@@ -142,18 +185,20 @@ def owners(patches, base_files):
 def commit(patch, parent, files, index):
     """One commit on top of parent; returns its hash."""
     env = {'GIT_INDEX_FILE': str(index)}
+    fuzz = ['-C1'] if backport() else []
     with tempfile.TemporaryDirectory() as tmp:
         info, message, diff = mailinfo(patch, Path(tmp))
+        backported(patch, diff)
         if re.search(r'^(diff |--- |@@ )', diff.read_text(encoding='latin-1'), re.M):
             try:
-                git(TREE, 'apply', '--cached', '--whitespace=nowarn', str(diff), env=env)
+                git(TREE, 'apply', '--cached', '--whitespace=nowarn', *fuzz, str(diff), env=env)
             except Fail as e:
                 why = str(e).replace('error: ', '').replace('\n', ', ')
-                raise Fail(f'patches/{patch.name} does not apply: {why}; adapt it '
+                raise Fail(f'{patch.relative_to(ROOT)} does not apply: {why}; adapt it '
                            f'to this QEMU, or leave QEMU_SRC out') from None
         added = git(TREE, 'diff-index', '--cached', '--diff-filter=A', '--name-only',
                     parent, env=env).split()
-        if added:
+        if added and patch.parent == PATCHES:
             raise Fail(f'patches/{patch.name}: makes {added[0]} by a hunk; put the '
                        f'file at that path and name it in X-New-Files')
     lines = []

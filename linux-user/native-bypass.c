@@ -9,7 +9,6 @@
  */
 
 #include "qemu/osdep.h"
-#include "qemu/bswap.h"
 #include "qemu/error-report.h"
 #include "qemu/log.h"
 #include "qemu/path.h"
@@ -19,28 +18,12 @@
 #include "native-bypass.h"
 #include <sys/resource.h>
 
-#if TARGET_LONG_BITS == 64
-#define ELF_CLASS   ELFCLASS64
-#else
-#define ELF_CLASS   ELFCLASS32
-#endif
+#include "target_elf.h"
 #include "elf.h"
 
 #define OPTION      "--native-bypass"
 #define VARIABLE    "QEMU_NATIVE_BYPASS"
 #define PRELOAD     "/etc/ld.so.preload"
-
-#if defined(TARGET_X86_64)
-#define LIB_MACHINE EM_X86_64
-#elif defined(TARGET_I386)
-#define LIB_MACHINE EM_386
-#elif defined(TARGET_AARCH64)
-#define LIB_MACHINE EM_AARCH64
-#elif defined(TARGET_ARM)
-#define LIB_MACHINE EM_ARM
-#elif defined(TARGET_MIPS)
-#define LIB_MACHINE EM_MIPS
-#endif
 
 #define LIB_DATA    (TARGET_BIG_ENDIAN ? ELFDATA2MSB : ELFDATA2LSB)
 
@@ -57,59 +40,34 @@ void native_bypass_option(const char *arg)
     native_lib = arg;
 }
 
-/* What an ELF header of @ident and @machine stands for, in the user's words. */
-static char *describe(const uint8_t *ident, unsigned machine)
+/* Whether @ehdr, but for its e_ident, is of this target's ABI. */
+static bool is_of_target(const struct elfhdr *ehdr)
 {
-    static const struct {
-        unsigned machine;
-        const char *name;
-    } machines[] = {
-        { EM_386, "i386" }, { EM_X86_64, "x86_64" }, { EM_ARM, "Arm" },
-        { EM_AARCH64, "AArch64" }, { EM_MIPS, "MIPS" }, { EM_PPC, "PowerPC" },
-        { EM_PPC64, "PowerPC64" }, { EM_RISCV, "RISC-V" },
-        { EM_S390, "S/390" }, { EM_SPARC, "SPARC" }, { EM_SPARCV9, "SPARC V9" },
-        { EM_LOONGARCH, "LoongArch" }, { EM_68K, "m68k" }, { EM_SH, "SuperH" },
-    };
-    g_autofree char *unknown = g_strdup_printf("machine %u", machine);
-    const char *name = unknown;
+    uint32_t flags = tswap32(ehdr->e_flags);
 
-    for (size_t i = 0; i < ARRAY_SIZE(machines); i++) {
-        if (machines[i].machine == machine) {
-            name = machines[i].name;
-        }
-    }
-    return g_strdup_printf("%s-bit %s-endian %s",
-                           ident[EI_CLASS] == ELFCLASS64 ? "64" : "32",
-                           ident[EI_DATA] == ELFDATA2MSB ? "big" : "little",
-                           name);
-}
-
-/* What is wrong with the ABI that e_flags tells of, or NULL. */
-static const char *foreign_abi(uint32_t flags)
-{
 #ifdef TARGET_ABI_MIPSO32
     if (flags & EF_MIPS_ABI2) {
-        return "of the n32 ABI, and the o32 one is needed";
+        return false;
     }
 #elif defined(TARGET_ARM) && !defined(TARGET_AARCH64)
     if (EF_ARM_EABI_VERSION(flags) < EF_ARM_EABI_VER4) {
-        return "not of the EABI, which is needed";
+        return false;
     }
 #endif
-    return NULL;
+#ifdef elf_check_abi
+    if (!elf_check_abi(flags)) {
+        return false;
+    }
+#endif
+    return tswap16(ehdr->e_machine) == ELF_MACHINE;
 }
 
 /* Why the file @fd cannot be LIB, or NULL. */
 static char *check_elf(int fd)
 {
-    static const uint8_t wanted[EI_NIDENT] = {
-        [EI_CLASS] = ELF_CLASS, [EI_DATA] = LIB_DATA,
-    };
     struct elfhdr ehdr = {};
     struct stat st;
-    uint8_t *ident = ehdr.e_ident;
-    const char *abi;
-    uint16_t type, machine;
+    const uint8_t *ident = ehdr.e_ident;
     ssize_t size;
 
     if (fstat(fd, &st) < 0) {
@@ -125,30 +83,14 @@ static char *check_elf(int fd)
     if (memcmp(ident, ELFMAG, MIN(size, SELFMAG)) || size == 0) {
         return g_strdup("not an ELF file");
     }
-    if (size < EI_NIDENT + 4) {
-        return g_strdup("truncated ELF file");
-    }
-
-    /* e_type and e_machine stand in one place in all ELF headers. */
-    type = ident[EI_DATA] == ELFDATA2MSB ? lduw_be_p(&ehdr.e_type)
-                                         : lduw_le_p(&ehdr.e_type);
-    machine = ident[EI_DATA] == ELFDATA2MSB ? lduw_be_p(&ehdr.e_machine)
-                                            : lduw_le_p(&ehdr.e_machine);
-    if (ident[EI_CLASS] != ELF_CLASS || ident[EI_DATA] != LIB_DATA ||
-        machine != LIB_MACHINE) {
-        g_autofree char *is = describe(ident, machine);
-        g_autofree char *needed = describe(wanted, LIB_MACHINE);
-
-        return g_strdup_printf("%s, and %s is needed", is, needed);
-    }
     if (size < sizeof(ehdr)) {
         return g_strdup("truncated ELF file");
     }
-    abi = foreign_abi(tswap32(ehdr.e_flags));
-    if (abi) {
-        return g_strdup(abi);
+    if (ident[EI_CLASS] != ELF_CLASS || ident[EI_DATA] != LIB_DATA ||
+        !is_of_target(&ehdr)) {
+        return g_strdup("not built for " TARGET_NAME);
     }
-    if (type != ET_DYN) {
+    if (tswap16(ehdr.e_type) != ET_DYN) {
         return g_strdup("not a shared library");
     }
     for (unsigned i = 0; i < tswap16(ehdr.e_phnum); i++) {
@@ -232,9 +174,6 @@ void native_bypass_init(bool plugins)
         return;
     }
     native_bypass_enabled = true;
-    if (qemu_loglevel_mask(LOG_NATIVE_BYPASS)) {
-        pthread_atfork(NULL, NULL, native_bypass_reset);
-    }
     if (plugins) {
         warn_report(OPTION ": plugins do not see what native calls execute "
                     "and access");

@@ -18,8 +18,9 @@
 #include "qemu/units.h"
 #include <wchar.h>
 #include "cpu.h"
-#include "exec/cpu_ldst.h"
-#include "exec/exec-all.h"
+#include "accel/tcg/cpu-ldst.h"
+#include "accel/tcg/getpc.h"
+#include "accel/tcg/helper-retaddr.h"
 #include "exec/helper-proto-common.h"
 #include "exec/tswap.h"
 #include "host/cpuinfo.h"
@@ -95,7 +96,7 @@ static inline void *native_ptr(NativeCall c, target_ulong addr,
                                MMUAccessType access_type)
 {
     addr = native_untagged(addr);
-    if (unlikely(addr > GUEST_ADDR_MAX)) {
+    if (unlikely(addr > guest_addr_max)) {
         native_end(0);
         cpu_loop_exit_sigsegv(env_cpu(c.env), addr, access_type, true, c.ra);
     }
@@ -621,7 +622,7 @@ void HELPER(native_bypass_count)(void *count)
 static uint64_t native_first_bad(uint64_t addr, uint64_t last, int prot)
 {
     uint64_t good = addr >> TARGET_PAGE_BITS;
-    uint64_t bad = (MIN(last, GUEST_ADDR_MAX) >> TARGET_PAGE_BITS) + 1;
+    uint64_t bad = (MIN(last, guest_addr_max) >> TARGET_PAGE_BITS) + 1;
 
     if (last < addr) {
         return -1;
@@ -737,7 +738,7 @@ NativeFault native_bypass_fault(const siginfo_t *info,
      * The guard page is not, nor is a non-canonical address, for which an x86
      * host has no number, but SI_KERNEL.
      */
-    bool in_table = fault <= GUEST_ADDR_MAX &&
+    bool in_table = fault <= guest_addr_max &&
                     (info->si_code == SEGV_MAPERR ||
                      info->si_code == SEGV_ACCERR);
     NativeFault ret = NATIVE_FAULT_GUEST;

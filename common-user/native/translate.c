@@ -7,7 +7,7 @@
 #include "qemu/osdep.h"
 #include "qemu/log.h"
 #include "cpu.h"
-#include "exec/cpu_ldst.h"
+#include "accel/tcg/cpu-ldst.h"
 #include "exec/helper-proto-common.h"
 #include "exec/helper-gen-common.h"
 #include "tcg-target-mo.h"
@@ -51,7 +51,7 @@ const NativeFunction *native_bypass_lookup(DisasContextBase *db, vaddr addr,
 
     /* The end of the address space may cut off the NUL. */
     *end = addr;
-    for (size_t i = 0; i <= NATIVE_NAME_MAX && addr + i <= GUEST_ADDR_MAX &&
+    for (size_t i = 0; i <= NATIVE_NAME_MAX && addr + i <= guest_addr_max &&
                        !ended; i++) {
         name[i] = translator_ldub(env, db, addr + i);
         ended = name[i] == 0;

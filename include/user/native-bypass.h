@@ -72,6 +72,10 @@ static inline NativeFault native_bypass_fault(const siginfo_t *info,
 static inline void native_bypass_exit(void)
 {
 }
+
+static inline void native_bypass_reset(void)
+{
+}
 #endif /* CONFIG_NATIVE_BYPASS */
 
 #endif /* USER_NATIVE_BYPASS_H */
