@@ -22,6 +22,7 @@
 #include "accel/tcg/getpc.h"
 #include "accel/tcg/helper-retaddr.h"
 #include "exec/helper-proto-common.h"
+#include "exec/mmap-lock.h"
 #include "exec/tswap.h"
 #include "host/cpuinfo.h"
 #include "tcg/debug-assert.h"
