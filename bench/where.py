@@ -39,7 +39,7 @@ def library(guest):
     subprocess.run([gcc, '-O2', '-fPIC', '-fno-builtin', '-D_GNU_SOURCE', '-shared', f'-I{ROOT}/include',
                     f'-I{ROOT}/tests/tcg/multiarch/native-bypass',
                     f'-DLIBNATIVE="{NATIVE}/{guest}-linux-user/libnative.so"',
-                    '-o', out, ROOT / 'dev/bench/sizes.c', '-ldl'], check=True)
+                    '-o', out, ROOT / 'bench/sizes.c', '-ldl'], check=True)
     return out
 
 
@@ -48,7 +48,7 @@ def plugin():
     out = OUT / 'libmappings.so'
     glib = subprocess.run(['pkg-config', '--cflags', 'glib-2.0'], capture_output=True, text=True, check=True)
     subprocess.run(['gcc', '-O2', '-fPIC', '-shared', f'-I{BUILD}/tree/include/qemu', *glib.stdout.split(),
-                    '-o', out, ROOT / 'dev/bench/mappings.c'], check=True)
+                    '-o', out, ROOT / 'bench/mappings.c'], check=True)
     return out
 
 

@@ -52,7 +52,7 @@ def build(compiler, name):
     """Compile calls.c for a guest or the host; returns the program."""
     out = OUT / 'calls' / name
     out.mkdir(parents=True, exist_ok=True)
-    source = ROOT / 'dev/bench'
+    source = ROOT / 'bench'
     tests = ROOT / 'tests/tcg/multiarch/native-bypass'
     for command in (
             [compiler, '-O2', '-fPIC', '-fno-builtin', '-shared', '-o', out / 'libown.so', source / 'own.c'],

@@ -3,7 +3,7 @@
  *
  * One source for the guests, whichever way they run, and for the host.
  * Reads lines "function size align count" and answers each with the
- * nanoseconds that so many calls took, so that one that runs dev/bench/calls.py
+ * nanoseconds that so many calls took, so that one that runs bench/calls.py
  * can have several of these take turns.  Calls go through the PLT, as those
  * of programs do.
  *

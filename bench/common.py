@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'dev'))
 import guests  # noqa: E402
 from guests import BUILD, NATIVE, ROOT, TRIPLETS  # noqa: E402,F401
 
