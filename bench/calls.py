@@ -7,39 +7,22 @@ import subprocess
 
 import common
 import guests
-import stats
-from common import ENV, OUT, ROOT, LeftOut
+from common import ENV, OUT, ROOT
 
 SIZES = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512] + [1024 << i for i in range(0, 11, 2)]
 WAYS = (*common.WAYS, 'host')
-TABLES = {
-    'calls': (('guest', 'function', 'size', 'align'),
-              (*(f'{w}_ns' for w in WAYS), *(f'{w}_median_ns' for w in WAYS),
-               'spread', 'rounds', 'stable', 'again', 'control_flow', 'gain', 'gain_pristine', 'over_host',
-               'host_function')),
-    'mops': (('size', 'align'), ('translated_ns', 'bypass_ns', 'mops_ns', 'host_ns'))}
-# What a call is made of; not in the table.
+TABLES = {'calls': (('guest', 'function', 'size', 'align'),
+                    (*common.fields(WAYS, 'ns'), 'over_host', 'host_function', 'again'))}
+# What a call is made of
 PARTS = ('timer', 'loop', 'direct', 'pointer', 'empty')
 QUICK_SIZES = [0, 8, 64, 1024, 65536]
 QUICK_FUNCTIONS = ['memcpy', 'memset', 'memcmp', 'strlen', 'strcpy', 'strcmp', 'strchr', 'strstr', 'wcslen']
 RUN_NS = 1e6                    # of one sample; the clock of a guest takes about a microsecond
 ROUNDS = (4, 24)                # at least, at most
-NOISE = 0.05                    # what stats.stable() allows
+NOISE = 0.05                    # what common.stable() allows
 PAYS = 8                        # bytes from which a native call must not be slower than translated
 NEAR = 64                       # bytes up to which it is compared with the host's own
 LOOKS = 5                       # more, at cells that look bad
-
-
-def functions(guest=None):
-    """The names in the table that a guest has, or all of them."""
-    names, skip = [], False
-    for line in open(ROOT / 'include/user/native-functions.h.inc', encoding='utf-8'):
-        if line.startswith('#'):
-            skip = line.startswith('#if') and guest not in (None, 'arm')
-        row = re.match(r'NATIVE(_CHECKED|_\w+)?\((\w+)', line)
-        if row and not skip:
-            names.append(f'__{row[2]}_chk' if row[1] == '_CHECKED' else row[2])
-    return names
 
 
 def host_function(name):
@@ -52,17 +35,13 @@ def build(compiler, name):
     """Compile calls.c for a guest or the host; returns the program."""
     out = OUT / 'calls' / name
     out.mkdir(parents=True, exist_ok=True)
-    source = ROOT / 'bench'
-    tests = ROOT / 'tests/tcg/multiarch/native-bypass'
-    for command in (
-            [compiler, '-O2', '-fPIC', '-fno-builtin', '-shared', '-o', out / 'libown.so', source / 'own.c'],
-            # libc comes first, where it has what own.c has too
-            [compiler, '-O2', '-Wall', '-fno-builtin', '-pthread', '-D_GNU_SOURCE', f'-I{ROOT}/include',
-             f'-I{tests}', '-o', out / 'calls', source / 'calls.c', '-Wl,-rpath,$ORIGIN,-z,lazy,--no-as-needed',
-             '-lc', '-ldl', out / 'libown.so']):
-        made = subprocess.run(command, capture_output=True, text=True, check=False)
-        if made.returncode:
-            raise LeftOut(f'calls.c does not compile for {name}: {made.stderr.strip().splitlines()[0]}')
+    # -w: calls of a function by another type than its own are what calls.c is made of
+    compiler = [compiler, '-O2', '-w', '-fno-builtin', '-o']
+    subprocess.run([*compiler, out / 'libown.so', '-fPIC', '-shared', ROOT / 'bench/own.c'], check=True)
+    # libc comes first, where it has what own.c has too
+    subprocess.run([*compiler, out / 'calls', '-D_GNU_SOURCE', f'-I{ROOT}/include',
+                    f'-I{ROOT}/tests/tcg/multiarch/native-bypass', ROOT / 'bench/calls.c',
+                    '-Wl,-rpath,$ORIGIN,-z,lazy,--no-as-needed', '-lc', '-ldl', out / 'libown.so'], check=True)
     return out / 'calls'
 
 
@@ -76,7 +55,6 @@ class Calls:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENV, bufsize=0,
             preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
-        self.counts = {}
 
     def run(self, function, size, align, count):
         """Nanoseconds of so many calls."""
@@ -101,29 +79,42 @@ class Calls:
         self.process.wait()
 
 
-def measure(ways, cells, rounds=ROUNDS):
-    """Samples in nanoseconds per call of each way, in turn, until the ratios are stable."""
-    counts = [w.count(*c) for w, c in zip(ways, cells)]
-    samples = [[] for _ in ways]
-    steady = False
-    while len(samples[0]) < rounds[0] or (not steady and len(samples[0]) < rounds[1]):
-        for way, cell, count, found in zip(ways, cells, counts, samples):
-            found.append(way.run(*cell, count) / count)
-        steady = stats.steady(samples)
-    return samples, steady
+class Ways:
+    """The ways to call a function: processes of a guest, and one of the host."""
 
+    def __init__(self, guest):
+        self.guest = guest
+        if not guests.compiler(guest):
+            raise RuntimeError(f'no {guests.TRIPLETS[guest]}-gcc')
+        program, of_host = build(guests.compiler(guest), guest), build('gcc', 'host')
+        commands = {w: [*common.qemu(guest, guests.sysroot(guest), w), program] for w in common.WAYS}
+        # an argument has it see that the functions are native
+        self.commands = {**commands, 'bypass': [*commands['bypass'], 'native'], 'host': [of_host]}
+        self.ways = {}
 
-def row_of(samples, steady, host_name):
-    """The values of a cell."""
-    best = {w: stats.best(s) for w, s in zip(WAYS, samples)}
-    row = {f'{w}_ns': f'{b:.2f}' for w, b in best.items()}
-    row |= {f'{w}_median_ns': f'{stats.median(s):.2f}' for w, s in zip(WAYS, samples)}
-    return row | {
-        'spread': f'{max(map(stats.spread, samples)):.3f}', 'rounds': len(samples[0]), 'stable': int(steady),
-        **{name: f'{best[a] / best[b]:.3f}' for name, a, b in (
-            ('control_flow', 'pristine', 'translated'), ('gain', 'translated', 'bypass'),
-            ('gain_pristine', 'pristine', 'bypass'), ('over_host', 'bypass', 'host'))},
-        'host_function': host_name}
+    def restart(self):
+        """New processes, in other pages of memory."""
+        for way in self.ways.values():
+            way.close()
+        self.ways = {w: Calls(c) for w, c in self.commands.items()}
+
+    def measure(self, function, size, align, before=None):
+        """The row of a cell, measured in turn until the ratios are stable; the bests of before count, too."""
+        name = host_function(function)
+        cells = {w: (name if w == 'host' else function, size, align) for w in WAYS}
+        counts = {w: self.ways[w].count(*cells[w]) for w in WAYS}
+        samples, steady, rounds = {w: [] for w in WAYS}, False, 0
+        while rounds < ROUNDS[0] or (not steady and rounds < ROUNDS[1]):
+            for way, found in samples.items():
+                found.append(self.ways[way].run(*cells[way], counts[way]) / counts[way])
+            steady, rounds = common.steady(list(samples.values())), rounds + 1
+        if before:
+            samples = {w: [float(before[f'{w}_ns']), *s] for w, s in samples.items()}
+        known = function in PARTS or hasattr(ctypes.CDLL(None), name)
+        return {'guest': self.guest, 'function': function, 'size': size, 'align': align,
+                'over_host': f'{min(samples["bypass"]) / min(samples["host"]):.3f}',
+                'host_function': name if known else 'plain C', 'again': int(before['again']) + 1 if before else 0,
+                **common.row_of(samples, 'ns', steady)}
 
 
 def sized(row, low, high):
@@ -131,17 +122,19 @@ def sized(row, low, high):
     return row['align'] != 'mix' and low <= int(row['size']) <= high
 
 
-def slower_than(row):
-    """What a cell must not be slower than, and is: pristine QEMU's translation; ours, but for the shortest calls."""
-    gains = {'pristine': row['gain_pristine']}
-    if not sized(row, 0, PAYS - 1):
-        gains['translated'] = row['gain']
-    return [way for way, gain in gains.items() if float(gain) < 1 - NOISE]
+def slower_than_pristine(row):
+    """Whether a native call is slower than translated by pristine QEMU."""
+    return float(row['both']) < 1 - NOISE
+
+
+def slower_than_ours(row):
+    """Whether it is slower than without the option; the shortest calls may be."""
+    return not sized(row, 0, PAYS - 1) and float(row['native']) < 1 - NOISE
 
 
 def pays_not(row):
-    """Whether a short call is faster without the option."""
-    return sized(row, 0, PAYS - 1) and float(row['gain']) < 1
+    """Whether a shortest call is."""
+    return sized(row, 0, PAYS - 1) and float(row['native']) < 1
 
 
 def over_limit(row):
@@ -154,111 +147,42 @@ def far_from_host(row):
     return sized(row, 65536, 1 << 62) and float(row['over_host']) > 1.1 + NOISE
 
 
+def doubtful(table, guest):
+    """Cells that look bad.  Noise may have made them so: all their ways get another chance in new processes."""
+    return [r for r in table.rows if r['guest'] == guest and r['function'] not in PARTS and int(r['again']) < LOOKS and
+            (slower_than_pristine(r) or slower_than_ours(r) or far_from_host(r))]
+
+
 def cells_of(function, quick):
     """Sizes and alignments of a function's cells."""
     if function in PARTS:
         return [(0, 'aligned')]
     width = 4 if function.lstrip('_').startswith('w') else 1
     sizes = [s for s in (QUICK_SIZES if quick else SIZES) if s % width == 0]
-    aligns = ['aligned'] if quick else ['aligned', 'misaligned']
     # below 16 bytes nothing depends on it that would be worth the time
-    return [(s, a) for s in sizes for a in aligns if a == 'aligned' or s >= 16] + [(0, 'mix')]
+    return [*((s, 'aligned') for s in sizes), *((s, 'misaligned') for s in sizes if s >= 16 and not quick), (0, 'mix')]
 
 
-def cells(guest_names, chosen, quick):
-    """All that is to be measured: guest, function, size, alignment."""
-    plan = []
-    for guest in guest_names:
-        names = functions(guest)
-        if chosen:
-            names = [n for n in names if n in chosen]
-        elif quick:
-            names = QUICK_FUNCTIONS
-        plan += [(guest, f, *c) for f in [*PARTS, *names] for c in cells_of(f, quick)]
-    return plan
+def cells(guest, chosen, quick):
+    """All that is to be measured of a guest: function, size, alignment."""
+    wanted = chosen or (QUICK_FUNCTIONS if quick else guests.functions(guest))
+    return [(f, *c) for f in [*PARTS, *(f for f in guests.functions(guest) if f in wanted)] for c in cells_of(f, quick)]
 
 
-class Ways:
-    """The ways to call a function: processes of a guest, and one of the host."""
-
-    def __init__(self, guest):
-        if not guests.compiler(guest):
-            raise LeftOut(f'{guest}: no {guests.TRIPLETS[guest]}-gcc')
-        self.guest = guest
-        self.programs = build(guests.compiler(guest), guest), build('gcc', 'host')
-        self.ways = []
-        self.restart()
-
-    def restart(self):
-        """New processes, in other pages of memory."""
-        self.close()
-        for way in common.WAYS:
-            command = [*common.qemu(self.guest, guests.sysroot(self.guest), way), self.programs[0]]
-            self.ways.append(Calls([*command, 'native'] if way == 'bypass' else command))
-        self.ways.append(Calls([self.programs[1]]))
-
-    def measure(self, function, size, align, before=None):
-        """The row of a cell; samples of before count, too."""
-        name = host_function(function)
-        samples, steady = measure(self.ways, [(function, size, align)] * 3 + [(name, size, align)])
-        looks = 0
-        if before:
-            looks = int(before['again']) + 1
-            samples = [[float(before[f'{w}_ns']), *s] for w, s in zip(WAYS, samples)]
-        known = function in PARTS or hasattr(ctypes.CDLL(None), name)
-        return {'guest': self.guest, 'function': function, 'size': size, 'align': align, 'again': looks,
-                **row_of(samples, steady, name if known else 'plain C')}
-
-    def close(self):
-        """End the processes."""
-        while self.ways:
-            self.ways.pop().close()
-
-
-def run(plan, table, mops, progress, quick):
-    """Measure all cells that the tables do not have; returns what could not be."""
-    left_out = []
-    missing = [c for c in plan if not table.has(*c)]
-    progress.skip('calls', 1 - len(missing) / max(len(plan), 1))
-    done = len(plan) - len(missing)
-    for guest in dict.fromkeys(c[0] for c in plan):
-        todo = [c[1:] for c in missing if c[0] == guest]
-        if not todo and not doubtful(table, guest):
-            continue
-        try:
-            ways = Ways(guest)
-            for cell in todo:
+def run(guest_names, chosen, quick, table, progress):
+    """Measure all cells that the table does not have; returns what could not be."""
+    def measure(guest):
+        plan = cells(guest, chosen, quick)
+        ways = Ways(guest)
+        ways.restart()
+        for i, cell in enumerate(plan):
+            if not table.has(guest, *cell):
                 table.add(**ways.measure(*cell))
-                done += 1
-                progress.step('calls', done / len(plan), f'{guest} {cell[0]} {cell[1]}')
-            if guest == 'aarch64' and (guest, 'memcpy', 0, 'aligned') in plan:
-                run_mops(dict(zip(WAYS, ways.ways)), mops, quick)
-            for _ in range(LOOKS):
-                ways.restart()
-                for row in doubtful(table, guest):
-                    table.replace(row, **ways.measure(row['function'], int(row['size']), row['align'], row))
-            ways.close()
-        except LeftOut as e:
-            left_out.append(f'functions of {guest}: {e}')
-        except RuntimeError as e:
-            left_out.append(f'{guest}: {e}')
-    return left_out
-
-
-def doubtful(table, guest):
-    """Cells that look bad.  Noise may have made them so: all their ways get another chance in new processes."""
-    return [r for r in table.rows if r['guest'] == guest and r['function'] not in PARTS and
-            int(r['again']) < LOOKS and (slower_than(r) or far_from_host(r))]
-
-
-def run_mops(ways, table, quick):
-    """FEAT_MOPS' instructions in the guest against its memcpy() and the bypass."""
-    for size in QUICK_SIZES if quick else SIZES:
-        for align in ('aligned', 'misaligned'):
-            if table.has(size, align):
-                continue
-            these = {w: (ways[w], ('memcpy', size, align)) for w in ('translated', 'bypass', 'host')}
-            these['mops'] = (ways['translated'], ('mops', size, align))
-            samples, _ = measure(*zip(*these.values()))
-            table.add(size=size, align=align,
-                      **{f'{w}_ns': f'{stats.best(s):.2f}' for w, s in zip(these, samples)})
+            progress.step(guest, i + 1, len(plan), ' '.join(map(str, cell)))
+        while rows := doubtful(table, guest):
+            ways.restart()
+            for row in rows:
+                table.add(**ways.measure(row['function'], int(row['size']), row['align'], row))
+        for way in ways.ways.values():
+            way.close()
+    return progress.each('calls', guest_names, lambda g: False, measure)

@@ -1,85 +1,78 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the parts of make bench share: the run, its tables and its clock."""
+"""What the parts of make bench share: its tables, its progress, its arithmetic."""
 import csv
-import os
+import math
+import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'dev'))
 import guests  # noqa: E402
-from guests import BUILD, NATIVE, ROOT, TRIPLETS  # noqa: E402,F401
+from guests import BUILD, ROOT  # noqa: E402
 
 OUT = BUILD / 'bench'
 # The environment of whatever is measured.
 ENV = {'PATH': '/usr/bin:/bin', 'LC_ALL': 'C', 'HOME': '/nonexistent'}
-
-
 # Guest code is translated by the unpatched QEMU, by ours without the option, or runs with it.
 WAYS = ('pristine', 'translated', 'bypass')
-
-
-class LeftOut(Exception):
-    """A part that cannot be measured here, and why."""
+# What is compared: how many times as fast is the second one?
+RATIOS = {'control_flow': ('pristine', 'translated'), 'native': ('translated', 'bypass'), 'both': ('pristine', 'bypass')}
 
 
 def binary(guest, way):
-    """The QEMU of one of the ways.
-
-    Their paths are of the same length, since the kernel puts them on the stack.
-    """
+    """The QEMU of one of the ways; all paths have the same length, since the kernel puts them on the stack."""
     return OUT / ('base' if way == 'pristine' else 'ours') / f'qemu-{guest}'
 
 
-def qemu(guest, root, way, options=(), library=None):
-    """The command that runs a guest's program one of the ways; the library may be another than libnative.so."""
-    return guests.qemu(guest, root, way == 'bypass' and (library or True), options, binary(guest, way))
+def qemu(guest, root, way, options=()):
+    """The command that runs a guest's program one of the ways."""
+    return guests.qemu(guest, root, way == 'bypass', options, binary(guest, way))
 
 
 class Table:
-    """A CSV file in build/bench, a row for each cell, written as they come.
+    """A CSV file in build/bench; each row is written as soon as it is measured.
 
-    An interrupted run goes on behind the rows that are there: has() tells.
+    A run that goes on finds the rows of the interrupted one.
     """
 
     def __init__(self, name, key, values, about):
         self.path = OUT / f'{name}.csv'
         self.key, self.about = key, about
         self.fields = [*key, *values, *about]
-        self.rows = []
+        self.cells = {}
         if self.path.exists():
             with open(self.path, newline='', encoding='utf-8') as f:
                 # a line that was cut off by an interrupt has no last field
-                self.rows = [r for r in csv.DictReader(f) if r.get(self.fields[-1])]
-        self.keys = {self._key(r) for r in self.rows}
-        self._rewrite()
+                self.cells = {self._key(r): r for r in csv.DictReader(f) if r.get(self.fields[-1])}
+        self._write('w', self.rows)
+
+    @property
+    def rows(self):
+        """All rows."""
+        return list(self.cells.values())
 
     def _key(self, row):
         return tuple(str(row[k]) for k in self.key)
 
-    def _rewrite(self):
-        with open(self.path, 'w', newline='', encoding='utf-8') as f:
+    def _write(self, mode, rows):
+        with open(self.path, mode, newline='', encoding='utf-8') as f:
             writer = csv.DictWriter(f, self.fields, lineterminator='\n')
-            writer.writeheader()
-            writer.writerows(self.rows)
+            if mode == 'w':
+                writer.writeheader()
+            writer.writerows(rows)
 
     def has(self, *key):
-        """Whether the cell with these key fields has been measured."""
-        return tuple(str(k) for k in key) in self.keys
-
-    def replace(self, old, **row):
-        """Another row of the same cell."""
-        self.rows.remove(old)
-        self.add(**row)
-        self._rewrite()
+        """Whether there is a row with these key fields."""
+        return tuple(map(str, key)) in self.cells
 
     def add(self, **row):
-        """One more cell."""
+        """One more row, or another one in the place of an old one."""
         row = {f: str({**row, **self.about}.get(f, '')) for f in self.fields}
-        self.rows.append(row)
-        self.keys.add(self._key(row))
-        with open(self.path, 'a', newline='', encoding='utf-8') as f:
-            csv.DictWriter(f, self.fields, lineterminator='\n').writerow(row)
+        old = self.cells.pop(self._key(row), None)
+        self.cells[self._key(row)] = row
+        self._write('w', self.rows) if old else self._write('a', [row])
 
 
 def tables(modules, about):
@@ -88,45 +81,60 @@ def tables(modules, about):
 
 
 class Progress:
-    """Lines of progress, with an estimate of the time that is left.
+    """Lines of progress, not too many."""
 
-    The parts are told beforehand with the seconds they take on a usual machine;
-    what they take here corrects the estimate.
-    """
-
-    def __init__(self, parts):
-        self.parts = dict(parts)
-        self.done = dict.fromkeys(self.parts, 0.0)      # of each, 0 to 1
-        self.resumed = 0.0                              # seconds not spent now
+    def __init__(self):
         self.began = self.shown = time.monotonic()
 
-    def skip(self, part, share):
-        """A share of a part that an earlier run has done."""
-        self.resumed += share * self.parts[part]
-        self.done[part] = max(self.done[part], share)
-
-    def step(self, part, share, text=''):
-        """The part is done up to share; shows that, but not too often."""
-        self.done[part] = max(self.done[part], min(share, 1.0))
+    def step(self, part, done, count, text):
+        """So many of a part are done."""
         now = time.monotonic()
-        if share < 1 and now - self.shown < (1 if sys.stdout.isatty() else 20):
-            return
-        self.shown = now
-        total = sum(self.parts.values())
-        usual = sum(self.done[p] * s for p, s in self.parts.items()) - self.resumed
-        took = now - self.began
-        pace = took / usual if usual > 30 else 1
-        left = pace * (total - self.resumed - usual)
-        print(f'  {part:<9} {100 * self.done[part]:3.0f} %  {text:<34} '
-              f'{took / 60:5.1f} min gone, about {left / 60:.0f} min left', flush=True)
+        if done == count or now - self.shown >= (1 if sys.stdout.isatty() else 20):
+            self.shown = now
+            print(f'  {part:<9} {done:>5} of {count:<5} {str(text):<30} {(now - self.began) / 60:5.1f} min', flush=True)
+
+    def each(self, part, jobs, has, measure):
+        """Measure each job that the tables do not have; returns what failed."""
+        failed = []
+        for i, job in enumerate(jobs):
+            if not has(job):
+                try:
+                    measure(job)
+                except (RuntimeError, OSError, subprocess.SubprocessError) as e:
+                    failed.append(f'{part}: {job}: {e}')
+                    print(f'make: bench: {failed[-1]}', file=sys.stderr, flush=True)
+            self.step(part, i + 1, len(jobs), job)
+        return failed
 
 
-def names(variable, known):
-    """The names that the user's variable selects of the known ones; all if none."""
-    chosen = os.environ.get(variable, '').split()
-    for name in chosen:
-        if name not in known:
-            print(f'make: bench: {variable}: {name}: not known; known are: {" ".join(known)}',
-                  file=sys.stderr)
-            sys.exit(2)
-    return [n for n in known if not chosen or n in chosen]
+def fields(ways, unit):
+    """The columns of a table of samples."""
+    return (*(f'{w}_{unit}' for w in ways), *(f'{w}_median_{unit}' for w in ways), 'rounds', 'stable', *RATIOS)
+
+
+def row_of(samples, unit, is_stable):
+    """These columns, of the samples of each way: the bests, the medians, and ratios of the bests."""
+    best = {w: min(s) for w, s in samples.items()}
+    return {**{f'{w}_{unit}': f'{b:.4f}' for w, b in best.items()},
+            **{f'{w}_median_{unit}': f'{median(s):.4f}' for w, s in samples.items()},
+            'rounds': len(samples['bypass']), 'stable': int(is_stable),
+            **{name: f'{best[a] / best[b]:.3f}' for name, (a, b) in RATIOS.items()}}
+
+
+def stable(a, b, limit=0.05):
+    """Whether two halves of samples taken in turn agree on the ratio of the bests."""
+    if len(a) < 2 or len(b) < 2:
+        return False
+    first, second = (min(a[i::2]) / min(b[i::2]) for i in (0, 1))
+    return abs(first - second) <= limit * min(first, second)
+
+
+def steady(samples, limit=0.05):
+    """Whether that holds for the samples of several ways, each against the next."""
+    return all(stable(a, b, limit) for a, b in zip(samples, samples[1:]))
+
+
+def geomean(values):
+    """Geometric mean, None of nothing."""
+    logs = [math.log(v) for v in values]
+    return math.exp(sum(logs) / len(logs)) if logs else None

@@ -65,16 +65,7 @@ def row_of(counts):
 
 def run(jobs, table, progress):
     """Count for all programs that the table does not have; returns what could not be."""
-    left_out = []
-    todo = [j for here in jobs.values() for j in here.values() if j.name not in SLOW]
-    missing = [j for j in todo if not table.has(j.guest, j.name)]
-    progress.skip('off', 1 - len(missing) / max(len(todo), 1))
-    if missing and not shutil.which('valgrind'):
-        return ['instructions: no valgrind on this machine']
-    for i, job in enumerate(missing):
-        try:
-            table.add(guest=job.guest, program=job.name, **row_of(count(job)))
-        except (RuntimeError, OSError, subprocess.SubprocessError) as e:
-            left_out.append(f'instructions of {job.name} of {job.guest}: {e}')
-        progress.step('off', 1 - (len(missing) - i - 1) / len(todo), f'{job.guest} {job.name}')
-    return left_out
+    if not shutil.which('valgrind'):
+        return ['off: no valgrind on this machine']
+    return progress.each('off', [j for j in jobs if j.name not in SLOW], lambda j: table.has(j.guest, j.name),
+                         lambda j: table.add(guest=j.guest, program=j.name, **row_of(count(j))))

@@ -5,24 +5,29 @@ import collections
 import html
 import io
 import math
+from statistics import median
 
 import calls
 import common
 import programs
-import stats
-import where
+from common import geomean, guests
 
-SHORT, LARGE = 128, 4096        # bytes: short up to the one, large from beyond the other
-# What is compared, and the columns that have it for cells and for programs
-GAINS = (('control flow', 'control_flow', 'control_flow'), ('native calls', 'gain', 'native'),
-         ('both', 'gain_pristine', 'both'))
+# Up to which sizes calls are short, medium and large ones
+CLASSES = ((0, 128), (129, 4096), (4097, 1 << 62))
+GAINS = dict(zip(common.RATIOS, ('control flow', 'native calls', 'both')))
 LEAST = 0.98                    # no program may be slower than that
-COLORS = {'pristine': '#8c8c8c', 'translated': '#c44e52', 'bypass': '#4c72b0', 'host': '#55a868', 'mops': '#8172b2'}
+COLORS = {'pristine': '#8c8c8c', 'translated': '#c44e52', 'bypass': '#4c72b0', 'host': '#55a868'}
+# Cells that are not as they should be
+LIMITS = {calls.slower_than_pristine: 'slower than translated by pristine QEMU',
+          calls.slower_than_ours: f'of {calls.PAYS} bytes and more slower than translated by ours',
+          calls.pays_not: f'of less than {calls.PAYS} bytes that do not pay',
+          calls.over_limit: f"of up to {calls.NEAR} bytes that take more than 4 times the host's",
+          calls.far_from_host: "of 64 KiB and more that take more than 1.1 times the host's"}
 STYLE = '''
 body { font: 15px/1.45 sans-serif; max-width: 1250px; margin: 1em auto; padding: 0 1em; color: #222 }
 table { border-collapse: collapse; margin: .6em 0 } td, th { padding: .15em .6em; border-bottom: 1px solid #ddd }
 td { text-align: right } td:first-child, th:first-child, td.l { text-align: left } img { max-width: 100% }
-th { background: #f3f3f3 } summary { cursor: pointer; font-weight: bold } .small td, .small th { font-size: 11px; padding: 1px 4px }
+th { background: #f3f3f3 } summary { cursor: pointer; font-weight: bold }
 '''
 
 
@@ -47,31 +52,17 @@ class Data:
         rows = {name: t.rows for name, t in tables.items()}
         self.cells = [r for r in rows['calls'] if r['function'] not in calls.PARTS]
         self.parts = {(r['guest'], r['function']): r for r in rows['calls'] if r['function'] in calls.PARTS}
-        self.programs, self.mops, self.off = rows['programs'], rows['mops'], rows['off']
-        self.where, self.sizes = rows['where'], rows['sizes']
-        self.guests = [g for g in common.TRIPLETS if any(
+        self.programs, self.off, self.where = rows['programs'], rows['off'], rows['where']
+        self.guests = [g for g in guests.TRIPLETS if any(
             r['guest'] == g for name in ('calls', 'programs') for r in rows[name])]
-
-    def memcpy(self, guest, size):
-        """The cell of memcpy() of this size, or None.  With 0, all is measured but the work of helper and host."""
-        return next((r for r in self.of(self.cells, guest) if (r['function'], r['size'], r['align']) ==
-                     ('memcpy', size, 'aligned')), None)
 
     def of(self, rows, guest):
         """The rows of a guest."""
         return [r for r in rows if r['guest'] == guest]
 
-    def gains(self, guest, field, low=0, high=1 << 62):
-        """Ratios of the cells of these sizes."""
-        return [float(r[field]) for r in self.of(self.cells, guest) if calls.sized(r, low, high)]
-
-    def mixed(self, guest, field):
-        """Ratios of the cells of mixed sizes."""
-        return [float(r[field]) for r in self.of(self.cells, guest) if r['align'] == 'mix']
-
     def counted(self, guest, field):
-        """Ratios of the programs that run long enough."""
-        return [float(r[field]) for r in self.of(self.programs, guest) if r['counts'] == '1']
+        """A ratio, mean of the programs that run long enough."""
+        return geomean(float(r[field]) for r in self.of(self.programs, guest) if r['counts'] == '1')
 
     def slow_programs(self):
         """Programs that lose, and what by: without the option and with it."""
@@ -86,47 +77,18 @@ def cell_name(row):
     return f'{row["function"]} {size_name(row["size"])}' + (' misaligned' if row['align'] == 'misaligned' else '')
 
 
-def cause(row, data):
-    """Why a cell gains little: what its time is made of."""
-    nothing = data.memcpy(row['guest'], '0')
-    empty = float(nothing['bypass_ns']) if nothing else 0.0
-    bypass, host, translated = (float(row[f'{w}_ns']) for w in ('bypass', 'host', 'translated'))
-    inside = max(bypass - empty - host, 0)
-    parts = {'guest code of the call (loop, PLT, block look-ups)': empty, "the host's function": host,
-             'helper' + (', and guest code that it is composed of' if row['function'] not in native_names() else ''):
-             inside}
-    largest = max(parts, key=parts.get)
-    return (f'{largest}: {parts[largest]:.0f} of {bypass:.0f} ns; '
-            f'translated code is done in {translated:.0f} ns')
-
-
-def native_names():
-    """The functions that are a stub and nothing more."""
-    with open(common.ROOT / 'include/user/native-functions.h.inc', encoding='utf-8') as f:
-        return {line.split('(')[1].split(',')[0] for line in f if line.startswith(('NATIVE(', 'NATIVE_ALIAS('))}
-
-
-def near(data, guest):
-    """Short calls against the host's: geometric mean, median, worst cell, how many over the limit."""
-    rows = [r for r in data.of(data.cells, guest) if calls.sized(r, 0, calls.NEAR)]
-    ratios = [float(r['over_host']) for r in rows]
-    worst = max(rows, key=lambda r: float(r['over_host']), default=None)
-    return [number(stats.geomean(ratios)), number(stats.median(ratios) if ratios else None),
-            f'{float(worst["over_host"]):.1f} {cell_name(worst)}' if worst else '-',
-            str(sum(map(calls.over_limit, rows)))]
-
-
-def slower(data, guest):
-    """How many cells are slower than what they must not be slower than."""
+def promised(data, guest):
+    """What the summary tells of a guest: short calls over the host's, cells that lose, programs, short processes."""
     rows = data.of(data.cells, guest)
-    return [str(sum(way in calls.slower_than(r) for r in rows)) for way in ('pristine', 'translated')]
-
-
-def short_processes(data, guest):
-    """Of each of them without the option and with it, as times as fast as under pristine QEMU."""
-    rows = {r['program']: r for r in data.of(data.programs, guest)}
-    return [f'{number(rows[n]["control_flow"])}/{number(rows[n]["both"])}' if n in rows else '-'
-            for n in programs.SHORT]
+    near = [r for r in rows if calls.sized(r, 0, calls.NEAR)]
+    ratios = [float(r['over_host']) for r in near]
+    worst = max(near, key=lambda r: float(r['over_host']), default=None)
+    ran = {r['program']: r for r in data.of(data.programs, guest)}
+    return [number(geomean(ratios)), number(median(ratios) if ratios else None),
+            f'{float(worst["over_host"]):.1f} {cell_name(worst)}' if worst else '-',
+            *(sum(map(limit, rows)) for limit in (calls.over_limit, calls.slower_than_pristine, calls.slower_than_ours)),
+            *(number(data.counted(guest, f)) for f in ('control_flow', 'both')),
+            *(f'{number(ran[n]["control_flow"])}/{number(ran[n]["both"])}' if n in ran else '-' for n in programs.SHORT)]
 
 
 def summary(data, left_out):
@@ -136,19 +98,16 @@ def summary(data, left_out):
                          'short', ''),
              form.format('guest', 'mean', 'median', 'worst', '>4', 'pristine', 'ours', 'control', 'both',
                          *programs.SHORT)]
-    for guest in data.guests:
-        lines.append(form.format(
-            guest, *near(data, guest), *slower(data, guest),
-            *(number(stats.geomean(data.counted(guest, f))) for f in ('control_flow', 'both')),
-            *short_processes(data, guest)))
-    far = sum(map(calls.far_from_host, data.cells))
+    lines += [form.format(g, *promised(data, g)) for g in data.guests]
+    bad = {limit: sum(map(limit, data.cells)) for limit in LIMITS}
     unsteady = sum(r['stable'] == '0' for r in data.cells)
     slow = data.slow_programs()
     lines += [f'{len(data.cells)} cells: native calls of up to {calls.NEAR} bytes over the host\'s own, and how many '
               'take more than 4 times;',
               f'how many are slower than translated by pristine QEMU, and from {calls.PAYS} bytes by ours; '
-              f'{sum(map(calls.pays_not, data.cells))} shorter ones do not pay;',
-              f'{far} of 64 Ki and more take over 1.1 times the host\'s; {unsteady} are not stable to 5 %.',
+              f'{bad[calls.pays_not]} shorter ones do not pay;',
+              f'{bad[calls.far_from_host]} of 64 Ki and more take over 1.1 times the host\'s; {unsteady} are not stable '
+              'to 5 %.',
               f'Programs of {programs.COUNTS} s and more, times as fast as under pristine QEMU in CPU time: without '
               'the option, with it.']
     if slow:
@@ -273,40 +232,6 @@ def program_bars(data):
     return picture(figure)
 
 
-def where_bars(data, guest):
-    """Stacked shares of a guest's programs, translated above bypass."""
-    rows = [r for r in data.of(data.where, guest) if r['place'] not in (where.ALL, where.TABLE)]
-    if not rows:
-        return ''
-    total = collections.Counter()
-    for r in rows:
-        total[group(r['place'])] += float(r['share'])
-    kinds = [p for p, _ in total.most_common(11)]
-    bars = list(dict.fromkeys((r['program'], r['way']) for r in rows))
-    figure, (ax,) = axes(1, 1, 11, 0.8 + 0.16 * len(bars))
-    left = dict.fromkeys(bars, 0.0)
-    for k, kind in enumerate([*kinds, 'others']):
-        share = collections.Counter()
-        for r in rows:
-            name = group(r['place'])
-            if (name if name in kinds else 'others') == kind:
-                share[r['program'], r['way']] += float(r['share'])
-        ax.barh(range(len(bars)), [share[b] for b in bars], left=[left[b] for b in bars], label=kind,
-                color=f'C{k}' if k < 10 else ('#333', '#bbb')[k - 10], height=0.85)
-        for b in bars:
-            left[b] += share[b]
-    ax.set_yticks(range(len(bars)), [f'{p} {w}' for p, w in bars], fontsize=6)
-    ax.invert_yaxis()
-    ax.set_xlim(0, 1)
-    ax.legend(fontsize=7, loc='upper left', bbox_to_anchor=(1, 1))
-    return picture(figure)
-
-
-def group(place):
-    """Programs have names of their own; all of them are programs."""
-    return 'the program itself' if place.startswith('program ') else place
-
-
 def readme_picture(out, data, guest='aarch64'):
     """summary.png: what README.md shows of a whole run."""
     from matplotlib import pyplot
@@ -333,130 +258,61 @@ def readme_picture(out, data, guest='aarch64'):
 
 # --- tables
 
-def table(head, rows, kind=''):
+def table(head, rows):
     """An HTML table; cells are text or numbers."""
-    out = [f'<table class="{kind}"><tr>', *(f'<th>{html.escape(str(h))}</th>' for h in head), '</tr>']
+    out = [f'<table><tr>{"".join(f"<th>{html.escape(h)}</th>" for h in head)}</tr>']
     for row in rows:
-        cells = []
-        for i, cell in enumerate(row):
-            left = i and isinstance(cell, str) and not cell.replace(',', '').replace('.', '').strip('-% ').isdigit()
-            cells.append(f'<td{" class=l" if left else ""}>{html.escape(str(cell))}</td>')
-        out.append(f'<tr>{"".join(cells)}</tr>')
+        out.append(f'<tr>{"".join(f"<td>{html.escape(str(cell))}</td>" for cell in row)}</tr>')
     return '\n'.join([*out, '</table>'])
+
+
+def whole(rows, without):
+    """A table as it is in its file, but for some fields."""
+    fields = [f for f in rows[0] if f not in without] if rows else []
+    return table([f.replace('_', ' ') for f in fields], [[r[f] for f in fields] for r in rows])
 
 
 def guest_table(data):
     """What control flow gives, what native calls give, and both."""
     rows = []
     for guest in data.guests:
-        for what, field, ratio in GAINS:
-            rows.append([guest, what, *(number(stats.geomean(g)) for g in (
-                data.gains(guest, field, 0, SHORT), data.gains(guest, field, SHORT + 1, LARGE),
-                data.gains(guest, field, LARGE + 1), data.mixed(guest, field), data.counted(guest, ratio)))])
-    return table(['guest', '', f'calls up to {SHORT} B', f'to {size_name(LARGE)}', 'larger', 'mix of sizes', 'programs'],
-                 rows)
-
-
-def promise_table(data):
-    """Short calls against the host's, cells that lose, and short processes."""
-    return table(['guest', f'up to {calls.NEAR} B over host, mean', 'median', 'worst', 'over 4', 'slower than pristine',
-                  'than ours', 'larger than 4 Ki over host', *(f'{n}, without / with' for n in programs.SHORT)],
-                 [[guest, *near(data, guest), *slower(data, guest),
-                   number(stats.geomean(data.gains(guest, 'over_host', LARGE + 1))),
-                   *short_processes(data, guest)] for guest in data.guests])
-
-
-def not_paying(data):
-    """Where a native call is slower than translated by ours: functions by the sizes that it is for."""
-    rows = []
-    for guest in data.guests:
-        sizes = collections.defaultdict(list)
-        for r in data.of(data.cells, guest):
-            if calls.pays_not(r):
-                sizes[r['function']].append(r['size'])
-        names = collections.defaultdict(list)
-        for name, found in sizes.items():
-            names[' '.join(found)].append(name)
-        rows += [[guest, f'{found} bytes', ', '.join(n)] for found, n in sorted(names.items())]
-    return table(['guest', 'of', 'functions'], rows) if rows else ''
+        cells = data.of(data.cells, guest)
+        for field, name in GAINS.items():
+            classes = [[r for r in cells if calls.sized(r, *sizes)] for sizes in CLASSES]
+            classes.append([r for r in cells if r['align'] == 'mix'])
+            rows.append([guest, name, *(number(geomean(float(r[field]) for r in c)) for c in classes),
+                         number(data.counted(guest, field))])
+    return table(['guest', '', 'calls up to 128 B', 'to 4 Ki', 'larger', 'mix of sizes', 'programs'], rows)
 
 
 def breakdown(data):
     """What the shortest call is made of, by differences of what was measured."""
     rows = []
     for guest in data.guests:
-        part = {p: data.parts.get((guest, p)) for p in calls.PARTS}
-        none, eight = (data.memcpy(guest, s) for s in ('0', '8'))
-        if not all(part.values()) or not none or not eight:
+        copies = {r['size']: r for r in data.of(data.cells, guest) if (r['function'], r['align']) == ('memcpy', 'aligned')}
+        measured = [*(data.parts.get((guest, p)) for p in calls.PARTS), copies.get('0'), copies.get('8')]
+        if not all(measured):
             continue
         for way in calls.WAYS:
-            loop, direct, pointer, empty, timer, fixed, whole = (float(r[f'{way}_ns']) for r in (
-                *(part[p] for p in ('loop', 'direct', 'pointer', 'empty', 'timer')), none, eight))
-            native = (fixed - direct, whole - fixed) if way == 'bypass' else (None, None)
+            # a copy of 0 bytes is all but the work of helper and host
+            timer, loop, direct, pointer, empty, fixed, eight = (float(r[f'{way}_ns']) for r in measured)
+            native = (fixed - direct, eight - fixed) if way == 'bypass' else (None, None)
             rows.append([guest, way, *(number(v, 1) for v in (
-                loop, direct - loop, pointer - loop, empty - loop, *native, whole, timer))])
+                loop, direct - loop, pointer - loop, empty - loop, *native, eight, timer))])
     return table(['guest', '', 'loop', 'call and return', 'through a pointer', 'through the PLT, translated',
                   'PLT and stub', "helper with the host's function", 'memcpy of 8 bytes', 'reading the clock'], rows)
 
 
-def off_table(data):
-    """Pristine QEMU against ours without the option."""
-    took = {(r['guest'], r['program']): r for r in data.programs}
-    rows = [[r['guest'], r['program'], f'{int(r["pristine_instructions"]):,}', f'{int(r["translated_instructions"]):,}',
-             number(r['ratio'], 4), number(took.get((r['guest'], r['program']), {}).get('control_flow'))]
-            for r in data.off]
-    return table(['guest', 'program', 'instructions, pristine', 'ours', "ours of pristine's", 'times as fast'], rows)
-
-
-def histogram(ranges):
-    """Shares of ranges of sizes, in percent."""
-    total = sum(ranges)
-    return [f'{100 * n / total:.0f}' if total and n * 200 >= total else '' for n in ranges]
-
-
-def called(data, guest, program):
-    """The ten functions that a program calls most."""
-    rows = [r for r in data.of(data.sizes, guest) if r['program'] == program]
-    rows = sorted(rows, key=lambda r: (r['function'] != where.ALL, -int(r['calls'])))[:11]
-    return table(['function', 'calls', 'translated s', 'bypass s', *(f'≤{size_name(e)}' for e in where.ENDS)],
-                 [[r['function'], f'{int(r["calls"]):,}', number(r['translated_s'], 3), number(r['bypass_s'], 3),
-                   *histogram([int(r[f'to_{e}']) for e in where.ENDS])] for r in rows], 'small')
-
-
-def next_library(data):
-    """Mean shares of the places with the bypass, over a guest's programs: what would pay next."""
-    share, count = collections.defaultdict(collections.Counter), collections.Counter()
+def where_table(data):
+    """Mean shares of the places over a guest's programs, with the bypass: what would pay next."""
+    share, ran = collections.defaultdict(collections.Counter), collections.defaultdict(set)
     for r in data.where:
-        if r['way'] == 'bypass' and r['place'] == where.ALL:
-            count[r['guest']] += 1
-        elif r['way'] == 'bypass' and r['place'] != where.TABLE:
-            share[group(r['place'])][r['guest']] += float(r['share'])
-    having = [g for g in data.guests if count[g]]
-    if not having:
-        return ''
-    mean = {p: {g: s[g] / count[g] for g in having} for p, s in share.items()}
-    top = sorted(mean, key=lambda p: -sum(mean[p].values()))[:20]
-    return table(['share of run time, mean over programs', *having],
-                 [[p, *(f'{100 * mean[p][g]:.1f} %' for g in having)] for p in top])
-
-
-def program_table(data):
-    """Times and memory of all programs."""
-    before = {(r['guest'], r['program'], r['way']): r['share'] for r in data.where if r['place'] == where.TABLE}
-    native = {(r['guest'], r['program']): r['calls'] for r in data.sizes if r['function'] == where.ALL}
-    rows = []
-    for r in data.programs:
-        key = (r['guest'], r['program'])
-        shares = [f'{100 * float(before[(*key, w)]):.1f} %' if (*key, w) in before else '-' for w in where.WAYS]
-        rows.append([*key, *(number(r[f'{w}_cpu_s'], 3) for w in common.WAYS), *(number(r[f]) for _, _, f in GAINS),
-                     'yes' if r['counts'] == '1' else 'no', 'yes' if r['stable'] == '1' else 'no',
-                     *(number(r[f'{w}_wall_s'], 3) for w in common.WAYS),
-                     *(number(r[f'{w}_mb'], 1) for w in common.WAYS),
-                     f'{int(native[key]):,}' if key in native else '-', *shares])
-    return table(['guest', 'program', 'CPU s, pristine', 'translated', 'bypass', *(g for g, _, _ in GAINS),
-                  f'counts: {programs.COUNTS} s', 'stable', 'wall s, pristine', 'translated', 'bypass',
-                  'peak MB, pristine', 'translated', 'bypass', 'calls', "in the table's functions, translated",
-                  'with the bypass'], rows, 'small')
+        if r['way'] == 'bypass':
+            ran[r['guest']].add(r['program'])
+            share[r['place']][r['guest']] += float(r['share'])
+    top = sorted(share, key=lambda p: -sum(share[p].values()))[:20]
+    return table(['share of run time, mean over programs', *ran],
+                 [[p, *(f'{100 * share[p][g] / len(ran[g]):.1f} %' for g in ran)] for p in top])
 
 
 def details(title, text):
@@ -464,77 +320,31 @@ def details(title, text):
     return f'<details><summary>{html.escape(title)}</summary>{text}</details>' if text else ''
 
 
-def worst_table(data):
-    """The ten worst cells and their cause."""
-    return table(['guest', 'cell', 'times as fast', 'spread', 'cause'],
-                 [[r['guest'], cell_name(r), number(r['gain']), number(r['spread']), cause(r, data)]
-                  for r in stats.worst(data.cells, 'gain', 10)])
-
-
-def cell_table(rows):
-    """Cells with their figures."""
-    return table(['guest', 'cell', *calls.WAYS, *(g for g, _, _ in GAINS), 'over host', 'stable'],
-                 [[r['guest'], cell_name(r), *(number(r[f'{w}_ns'], 1) for w in calls.WAYS),
-                   *(number(r[f]) for _, f, _ in GAINS), number(r['over_host']), 'yes' if r['stable'] == '1' else 'no'] for r in rows]) if rows else '<p>none</p>'
-
-
-def mops(data):
-    """FEAT_MOPS against the bypass."""
-    if not data.mops:
-        return ''
-    figure, (ax,) = axes(1, 1, 6, 4)
-    draw_curves(data.mops, ('translated', 'bypass', 'mops', 'host'), ax)
-    ax.legend(fontsize=8)
-    ax.set_xlabel('bytes')
-    ax.set_ylabel('ns per call')
-    return picture(figure) + table(
-        ['size', 'aligned', 'translated ns', 'bypass ns', 'MOPS ns', 'host ns'],
-        [[size_name(r['size']), r['align'], *(number(r[f'{w}_ns'], 1) for w in ('translated', 'bypass', 'mops', 'host'))]
-         for r in data.mops])
-
-
 def write(out, data, about, left_out, when):
     """report.html, which needs no other file."""
     import matplotlib
     matplotlib.use('Agg')
-    slow = {w: [r for r in data.cells if w in calls.slower_than(r)] for w in ('pristine', 'translated')}
-    dear = sorted(filter(calls.over_limit, data.cells), key=lambda r: -float(r['over_host']))
-    far = [r for r in data.cells if calls.far_from_host(r)]
-    missing = ''.join(f'<li>{html.escape(line)}</li>' for line in left_out)
+    rest = [*about, 'again']
+    bad = {title: [r for r in data.cells if limit(r)] for limit, title in LIMITS.items()}
     parts = [
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Native library calls, measured</title>'
         f'<style>{STYLE}</style></head><body><h1>Native library calls, measured</h1>',
         f'<p>{html.escape(about["machine"])}; QEMU {html.escape(about["qemu"])}; commit {about["commit"]}; {when}.</p>',
-        f'<p><b>Not complete</b>, left out or failed:</p><ul>{missing}</ul>' if left_out else '',
+        f'<pre>{html.escape(summary(data, left_out))}</pre>',
         '<h2>Times as fast</h2><p>Geometric means over all functions and sizes. Control flow: our QEMU without the '
         'option against the unpatched one; native calls: with the option against without.</p>', guest_table(data),
-        '<h2>What is promised</h2>', promise_table(data),
         '<h2>Programs</h2><p>Times as fast as under pristine QEMU, CPU time.</p>', program_bars(data),
-        details('Times and peak memory', program_table(data)),
+        details('Times', whole(data.programs, rest)),
         '<h2>Functions</h2><p>Native calls, times as fast as translated: blue is faster, red slower.</p>',
-        heat_map(data, 'gain'),
-        details('Times as fast as translated by pristine QEMU', heat_map(data, 'gain_pristine')),
+        heat_map(data, 'native'),
+        details('Times as fast as translated by pristine QEMU', heat_map(data, 'both')),
         '<p>Nanoseconds of a call over its size in bytes, dotted if misaligned:</p>',
         *(details(g, curves(data, g)) for g in data.guests),
-        '<h2>The worst ten cells</h2>', worst_table(data),
-        details(f'{len(slow["pristine"])} cells slower than translated by pristine QEMU', cell_table(slow['pristine'])),
-        details(f'{len(slow["translated"])} cells of {calls.PAYS} bytes and more slower than translated by ours',
-                cell_table(slow['translated'])),
-        details('Where a native call no longer pays', not_paying(data)),
-        details(f'{len(dear)} cells of up to {calls.NEAR} bytes that take more than 4 times the host\'s, the worst 100',
-                cell_table(dear[:100])),
-        details(f'{len(far)} cells of 64 KiB and more that take more than 1.1 times the host\'s', cell_table(far)),
+        *(details(f'{len(rows)} cells {title}', whole(rows, rest)) for title, rows in bad.items()),
         '<h2>What the shortest call is made of</h2><p>Nanoseconds, by differences of measured calls.</p>',
         breakdown(data),
-        '<h2>Where the time goes</h2><p>With the bypass, by library: what would pay next.</p>', next_library(data)]
-    for guest in data.guests:
-        inside = ''.join(details(f'{r["program"]}: functions and sizes', called(data, guest, r['program']))
-                         for r in data.of(data.programs, guest))
-        parts.append(details(guest, where_bars(data, guest) + inside) if inside else '')
-    parts += [
-        '<h2>Without the option</h2><p>Instructions of the whole of QEMU, on small inputs; times on the large ones.</p>',
-        off_table(data),
-        '<h2>Against FEAT_MOPS</h2><p>aarch64, -cpu max: memcpy() as three instructions of the guest.</p>', mops(data),
+        '<h2>Where the time goes</h2><p>With the bypass, by library: what would pay next.</p>', where_table(data),
+        '<h2>Without the option</h2><p>Instructions of the whole of QEMU, on small inputs.</p>', whole(data.off, rest),
         '</body></html>']
     readme_picture(out, data)
     (out / 'report.html').write_text('\n'.join(parts), encoding='utf-8')
