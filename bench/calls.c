@@ -1,11 +1,10 @@
 /*
  * make bench: nanoseconds per call of each function of the table
  *
- * One source for the guests, whichever way they run, and for the host.
- * Reads lines "function size align count" and answers each with the
- * nanoseconds that so many calls took, so that one that runs bench/calls.py
- * can have several of these take turns.  Calls go through the PLT, as those
- * of programs do.
+ * One source for the guests, whichever way they run, and for the host.  Reads
+ * lines "function size align count" and answers each with the nanoseconds that
+ * this many calls took; bench/calls.py has several of these processes take
+ * turns.  Calls go through the PLT, as those of programs do.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -40,7 +39,7 @@ typedef uintptr_t Fn3(uintptr_t, uintptr_t, uintptr_t);
      (count) == 3 ? ((Fn3 *)(fn))(a[0], a[1], a[2]) : \
      (fn)(a[0], a[1], a[2], a[3]))
 
-/* All but the call is decided when this is compiled. */
+/* Everything but the call is decided at compile time. */
 #define LOOP(name, fn, count, first, result) \
 static uintptr_t loop_ ## name(const Args *args, unsigned mask, \
                                unsigned long calls) \
@@ -225,7 +224,7 @@ static size_t prepare(const NativeRow *row, char *const at[2], size_t chars,
     for (int i = 0; i < row->nargs; i++) {
         switch (row->args[i]) {
         case TYPE_chr:
-            /* nothing that is there, but where that would have no end */
+            /* one that is not there, unless the search would not end */
             a->arg[i] = strcmp(row->name, "rawmemchr") ? 'z' : 0;
             break;
         case TYPE_size:
@@ -253,8 +252,8 @@ static size_t prepare(const NativeRow *row, char *const at[2], size_t chars,
 
 /*
  * Sizes as programs have them: the upper ends of ranges, and how many calls
- * of a thousand are in each.  What is known of large fleets is that 96 % of
- * memcpy(), 91 % of memset() and 99 % of memcmp() take at most 128 bytes.
+ * of a thousand are in each.  In large fleets, 96 % of the calls of memcpy(),
+ * 91 % of memset() and 99 % of memcmp() are for at most 128 bytes.
  */
 static size_t realistic(const NativeRow *row)
 {
@@ -310,7 +309,7 @@ static unsigned prepare_all(const NativeRow *row, const char *name,
     return MIX - 1;
 }
 
-/* The answer, and nothing that a compiler could leave out */
+/* Keeps the compiler from leaving calls out */
 static volatile uintptr_t sink;
 
 int main(int argc, char **argv)
@@ -319,14 +318,14 @@ int main(int argc, char **argv)
     unsigned long size, count;
     unsigned mask = 0;
 
-    /* one, so that what is between them is the same everywhere */
+    /* one block for both, so that their distance is the same everywhere */
     area[0] = aligned_alloc(2 * MAX_SIZE, 4 * MAX_SIZE);
     if (!area[0]) {
         perror("calls");
         return 1;
     }
     memset(area[0], 'a', 2 * AREA);
-    /* not at the same offset of a page: stores would be taken for loads */
+    /* not at the same offset in a page, or loads would wait for stores */
     area[1] = area[0] + AREA - SLACK + 1536;
     setvbuf(stdout, NULL, _IOLBF, 0);
     while (scanf("%63s %lu %15s %lu", name, &size, align, &count) == 4) {
@@ -338,7 +337,7 @@ int main(int argc, char **argv)
                 loop = loops[i].loop;
             }
         }
-        /* proof that a measured bypass is one */
+        /* proof that what is measured as native is native */
         if (!loop || size > MAX_SIZE ||
             (argc > 1 && find_row(name) != &other_row &&
              !native_function(name))) {

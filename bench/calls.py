@@ -35,10 +35,10 @@ def build(compiler, name):
     """Compile calls.c for a guest or the host; returns the program."""
     out = OUT / 'calls' / name
     out.mkdir(parents=True, exist_ok=True)
-    # -w: calls of a function by another type than its own are what calls.c is made of
+    # -w: calls.c has no types but integers for what it calls
     compiler = [compiler, '-O2', '-w', '-fno-builtin', '-o']
     subprocess.run([*compiler, out / 'libown.so', '-fPIC', '-shared', ROOT / 'bench/own.c'], check=True)
-    # libc comes first, where it has what own.c has too
+    # libc comes first: it may have what own.c has
     subprocess.run([*compiler, out / 'calls', '-D_GNU_SOURCE', f'-I{ROOT}/include',
                     f'-I{ROOT}/tests/tcg/multiarch/native-bypass', ROOT / 'bench/calls.c',
                     '-Wl,-rpath,$ORIGIN,-z,lazy,--no-as-needed', '-lc', '-ldl', out / 'libown.so'], check=True)
@@ -49,7 +49,7 @@ class Calls:
     """A running calls.c, which measures when it is asked to."""
 
     def __init__(self, command):
-        # all ways on one CPU and the one who asks on another, where there are two
+        # all ways run on the same CPU; if there are two, this script has the other one
         cpu = max(os.sched_getaffinity(0))
         # pylint: disable=subprocess-popen-preexec-fn
         self.process = subprocess.Popen(
@@ -88,7 +88,7 @@ class Ways:
             raise RuntimeError(f'no {guests.TRIPLETS[guest]}-gcc')
         program, of_host = build(guests.compiler(guest), guest), build('gcc', 'host')
         commands = {w: [*common.qemu(guest, guests.sysroot(guest), w), program] for w in common.WAYS}
-        # an argument has it see that the functions are native
+        # given an argument, it checks that the functions are native
         self.commands = {**commands, 'bypass': [*commands['bypass'], 'native'], 'host': [of_host]}
         self.ways = {}
 
@@ -159,7 +159,7 @@ def cells_of(function, quick):
         return [(0, 'aligned')]
     width = 4 if function.lstrip('_').startswith('w') else 1
     sizes = [s for s in (QUICK_SIZES if quick else SIZES) if s % width == 0]
-    # below 16 bytes nothing depends on it that would be worth the time
+    # below 16 bytes the alignment hardly matters
     return [*((s, 'aligned') for s in sizes), *((s, 'misaligned') for s in sizes if s >= 16 and not quick), (0, 'mix')]
 
 

@@ -12,7 +12,7 @@ TABLES = {'off': (('guest', 'program'), ('pristine_instructions', 'translated_in
 BASE = BUILD / 'obj-base'
 WAYS = ('pristine', 'translated')
 LIMIT = 300                     # seconds
-# They start for half a minute and more under callgrind.
+# These take half a minute and more to start under callgrind.
 SLOW = ('python3', 'python3-zlib', 'jq', 'cc1')
 
 
@@ -37,11 +37,11 @@ def count(job):
     job.clear()
     running = {}
     for way in WAYS:
-        # callgrind's own preload is not for the guest
+        # callgrind's LD_PRELOAD is not for the guest
         command, env = job.command(way, ['-U', 'LD_PRELOAD'], inputs='small')
-        # /dev/null would not do: grep and tar take a shorter way then
+        # not to /dev/null, for which grep and tar have a shortcut
         with open(job.dir / f'{way}.out', 'wb') as out:
-            # at the same time, since nobody looks at the clock; pylint: disable=consider-using-with
+            # both at the same time: this does not measure time; pylint: disable=consider-using-with
             running[way] = subprocess.Popen(
                 ['setarch', '-R', 'valgrind', '--tool=callgrind', '--callgrind-out-file=/dev/null',
                  f'--log-file={job.dir}/{way}.log', *command],

@@ -18,8 +18,8 @@ PACKAGES = ('coreutils grep sed mawk jq sqlite3 python3-minimal libpython3-stdli
             'openssl dash bash cpp-12').split()
 DATA = OUT / 'data'
 SIZES = (0.3, 1, 2, 5, 16, 20, 60, 160)    # of texts, in MB
-SMALL = 0.003                   # of the inputs for counting instructions
-COUNTS = 0.5                    # seconds of a program that says something of speed
+SMALL = 0.003                   # scale of the inputs that instructions are counted with
+COUNTS = 0.5                    # seconds: shorter programs are not in the means
 COUNT = '{ for (i = 1; i <= NF; i++) n[$i]++ } END { for (w in n) print n[w], w }'
 COLUMN = '{ n[$3]++; sum[$3] += $5; if ($4 > top[$3]) top[$3] = $4 } END { for (k in n) print k, n[k], sum[k], top[k] }'
 PERL = ('while (<>) { for (split /\\W+/) { $n{lc $_}++ } s/(\\w+) (\\w+)/$2 $1/g; $l += length } '
@@ -124,7 +124,7 @@ class Job:
         """The whole command, and its environment."""
         qemu = common.qemu(self.guest, self.root, way, options)
         return ([*qemu, *(str(a).replace('@/', f'{DATA / inputs}/') for a in self.argv)],
-                # for what it starts: nothing here tells the kernel how to run a guest's program
+                # how it starts others, since the kernel need not know how to run a guest's program
                 {**ENV, 'RUN': f'{" ".join(qemu)} {self.root}/usr/bin'})
 
     def clear(self):
@@ -192,7 +192,7 @@ def make_inputs(where, scale):
     (where / 'made.c').write_text(''.join(C.format(i, i % 5 + 2, i + 1) for i in range(some(95))))
     (where / 'many.sh').write_text(
         f'i=0; while [ $i -lt {some(200)} ]; do $RUN/true x; i=$((i + 1)); done; $RUN/echo $i\n')
-    # not the texts, which repeat themselves
+    # compressed code, since the texts repeat themselves
     code = b''.join(p.read_bytes() for p in sorted((BUILD / 'base/hw').rglob('*.c')))
     for tool, end, size in (('gzip -nc', 'gz', 60e6), ('xz -c -T1 -3', 'xz', 23e6)):
         with open(where / f'code.{end}', 'wb') as f:
@@ -250,7 +250,7 @@ def measure(job, quick):
         least, most, limit = 40, 80, 0.01
     rounds, steady = 0, False
     while rounds < least or (rounds < most and not steady):
-        # there and back, so that none always follows the same one
+        # there and back, so that no way always follows the same one
         for way in WAYS[::-1 if rounds % 2 else 1]:
             seconds, digest = job.execute(way)
             samples[way].append(seconds)

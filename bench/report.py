@@ -12,7 +12,7 @@ import common
 import programs
 from common import geomean, guests
 
-# Up to which sizes calls are short, medium and large ones
+# Sizes of short, medium and large calls
 CLASSES = ((0, 128), (129, 4096), (4097, 1 << 62))
 GAINS = dict(zip(common.RATIOS, ('control flow', 'native calls', 'both')))
 LEAST = 0.98                    # no program may be slower than that
@@ -124,7 +124,7 @@ def summary(data, left_out):
 # --- pictures
 
 def picture(figure, dpi=80, tight=True):
-    """An <img> of a figure, which is then closed.  Tight takes the time of another one."""
+    """An <img> of a figure, which is then closed.  Tight takes twice the time."""
     from matplotlib import pyplot
     out = io.BytesIO()
     figure.savefig(out, dpi=dpi, format='png', bbox_inches='tight' if tight else None)

@@ -65,7 +65,7 @@ def places(script, base, program):
         m = re.match(r'\s*[0-9a-f]+ (?:guest-0x([0-9a-f]+)\S*|(.*)) \((.*)\)$', line)
         if m and m[1]:
             addr = int(m[1], 16) + base
-            # the last of those that were there
+            # the last mapping there
             path = next((p for start, end, p in reversed(maps) if start <= addr < end), '/no file')
             name = path.rsplit('/', 1)[1]
             found['the program itself' if name == program else name] += 1
@@ -77,7 +77,7 @@ def places(script, base, program):
 def sample(job, way):
     """Samples by place, of a run under perf."""
     data = OUT / 'perf.data'
-    # the guest's addresses have to be told from what perf sees of the host's
+    # a base keeps the addresses of a 32-bit guest apart from QEMU's own
     base = 0 if '64' in job.guest else 1 << 40
     maps = set(PERFMAPS.glob('perf-*.map'))
     try:
