@@ -20,7 +20,7 @@ check:
 	@dev/check
 
 bench:
-	@dev/bench/run
+	@bench/run
 
 fuzz:
 	@dev/fuzz

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What make demo and make bench know of the guests."""
+"""What the scripts of dev/ and bench/ know of the guests and their functions."""
+import os
+import re
 import shutil
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -12,6 +15,28 @@ TRIPLETS = {
     'mipsel': 'mipsel-linux-gnu', 'mips64el': 'mips64el-linux-gnuabi64',
 }
 NATIVE = BUILD / 'common-user/native'
+
+
+def names(step, variable, known):
+    """The names that the user's variable selects of the known ones; all if none."""
+    chosen = [n.removesuffix('-linux-user') for n in os.environ.get(variable, '').split()]
+    for name in chosen:
+        if name not in known:
+            print(f'make: {step}: {variable}: {name}: not known; known are: {" ".join(known)}', file=sys.stderr)
+            sys.exit(2)
+    return [n for n in known if not chosen or n in chosen]
+
+
+def functions(guest=None):
+    """The names in the table that a guest has, or all of them."""
+    found, skip = [], False
+    for line in open(ROOT / 'include/user/native-functions.h.inc', encoding='utf-8'):
+        if line.startswith('#'):
+            skip = line.startswith('#if') and guest not in (None, 'arm')
+        row = re.match(r'NATIVE(_CHECKED|_\w+)?\((\w+)', line)
+        if row and not skip:
+            found.append(f'__{row[2]}_chk' if row[1] == '_CHECKED' else row[2])
+    return found
 
 
 def compiler(guest):
@@ -36,16 +61,11 @@ def documentation(out):
 
 
 def qemu(guest, root, bypass=False, options=(), binary=None):
-    """The command that runs a guest's program with the libraries below root.
-
-    The bypass is libnative.so's, or that of the library that it names; binary
-    is another QEMU.
-    """
+    """The command that runs a guest's program with the libraries below root; binary is another QEMU."""
     command = [str(binary or BUILD / f'qemu-{guest}'), '-L', str(root)]
     if (root / 'lib/libc.so.6').exists():
         # or the host's ld.so.cache leads i386's loader to another C library
         command += ['-E', f'LD_LIBRARY_PATH={root}/lib']
     if bypass:
-        library = NATIVE / f'{guest}-linux-user/libnative.so' if bypass in (True, 1) else bypass
-        command += ['--native-bypass', str(library)]
+        command += ['--native-bypass', str(NATIVE / f'{guest}-linux-user/libnative.so')]
     return command + list(options)

@@ -13,15 +13,14 @@ case $QEMU in
 *) BUILD=$ROOT/build/$QEMU ;;
 esac
 JOBS=${JOBS:-$(nproc)}
-# riscv64 is built to see that the option is refused where it is not served
 # shellcheck disable=SC2034 # for the scripts
 ALL_TARGETS="i386 x86_64 arm aarch64 mips mips64 mipsel mips64el"
 
 # A command started by make must not take part in make's job server.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
-# Seconds for each test of make check-tcg.  Against what hangs, not against what
-# is slow: on a busy machine a test takes many times as long as on an idle one.
+# Seconds for each test of make check-tcg.  This is to end what hangs, not what is
+# slow: on a busy machine a test takes many times as long as on an idle one.
 # shellcheck disable=SC2034 # for the scripts
 TEST_TIMEOUT=1200
 

@@ -12,7 +12,7 @@ TABLES = {'off': (('guest', 'program'), ('pristine_instructions', 'translated_in
 BASE = BUILD / 'obj-base'
 WAYS = ('pristine', 'translated')
 LIMIT = 300                     # seconds
-# They start for half a minute and more under callgrind.
+# These take half a minute and more to start under callgrind.
 SLOW = ('python3', 'python3-zlib', 'jq', 'cc1')
 
 
@@ -37,11 +37,11 @@ def count(job):
     job.clear()
     running = {}
     for way in WAYS:
-        # callgrind's own preload is not for the guest
+        # callgrind's LD_PRELOAD is not for the guest
         command, env = job.command(way, ['-U', 'LD_PRELOAD'], inputs='small')
-        # /dev/null would not do: grep and tar take a shorter way then
+        # not to /dev/null, for which grep and tar have a shortcut
         with open(job.dir / f'{way}.out', 'wb') as out:
-            # at the same time, since nobody looks at the clock; pylint: disable=consider-using-with
+            # both at the same time: this does not measure time; pylint: disable=consider-using-with
             running[way] = subprocess.Popen(
                 ['setarch', '-R', 'valgrind', '--tool=callgrind', '--callgrind-out-file=/dev/null',
                  f'--log-file={job.dir}/{way}.log', *command],
@@ -65,16 +65,7 @@ def row_of(counts):
 
 def run(jobs, table, progress):
     """Count for all programs that the table does not have; returns what could not be."""
-    left_out = []
-    todo = [j for here in jobs.values() for j in here.values() if j.name not in SLOW]
-    missing = [j for j in todo if not table.has(j.guest, j.name)]
-    progress.skip('off', 1 - len(missing) / max(len(todo), 1))
-    if missing and not shutil.which('valgrind'):
-        return ['instructions: no valgrind on this machine']
-    for i, job in enumerate(missing):
-        try:
-            table.add(guest=job.guest, program=job.name, **row_of(count(job)))
-        except (RuntimeError, OSError, subprocess.SubprocessError) as e:
-            left_out.append(f'instructions of {job.name} of {job.guest}: {e}')
-        progress.step('off', 1 - (len(missing) - i - 1) / len(todo), f'{job.guest} {job.name}')
-    return left_out
+    if not shutil.which('valgrind'):
+        return ['off: no valgrind on this machine']
+    return progress.each('off', [j for j in jobs if j.name not in SLOW], lambda j: table.has(j.guest, j.name),
+                         lambda j: table.add(guest=j.guest, program=j.name, **row_of(count(j))))

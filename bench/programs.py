@@ -1,28 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """make bench: whole programs of Debian's, under the unpatched QEMU, under ours and with the bypass."""
 import hashlib
+import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import common
 import guests
-import stats
 from common import BUILD, ENV, OUT, ROOT, WAYS
 
-TABLES = {'programs': (('guest', 'program'), (
-    *(f'{w}_{what}' for what in ('cpu_s', 'cpu_median_s', 'wall_s', 'mb') for w in WAYS),
-    'spread', 'rounds', 'stable', 'counts', 'control_flow', 'native', 'both'))}
+TABLES = {'programs': (('guest', 'program'), (*common.fields(WAYS, 'cpu_s'), 'counts'))}
 ARCHITECTURES = {'aarch64': 'arm64', 'arm': 'armhf', 'i386': 'i386', 'mipsel': 'mipsel',
                  'mips64el': 'mips64el', 'x86_64': 'amd64'}
 SUITE = 'bookworm'              # Debian 12, the last one with mipsel and mips64el
 PACKAGES = ('coreutils grep sed mawk jq sqlite3 python3-minimal libpython3-stdlib perl gzip xz-utils tar '
-            'dpkg openssl git dash bash cpp-12').split()
+            'openssl dash bash cpp-12').split()
 DATA = OUT / 'data'
 SIZES = (0.3, 1, 2, 5, 16, 20, 60, 160)    # of texts, in MB
-SMALL = 0.003                   # of the inputs for counting instructions
-COUNTS = 0.5                    # seconds of a program that says something of speed
+SMALL = 0.003                   # scale of the inputs that instructions are counted with
+COUNTS = 0.5                    # seconds: shorter programs are not in the means
 COUNT = '{ for (i = 1; i <= NF; i++) n[$i]++ } END { for (w in n) print n[w], w }'
 COLUMN = '{ n[$3]++; sum[$3] += $5; if ($4 > top[$3]) top[$3] = $4 } END { for (k in n) print k, n[k], sum[k], top[k] }'
 PERL = ('while (<>) { for (split /\\W+/) { $n{lc $_}++ } s/(\\w+) (\\w+)/$2 $1/g; $l += length } '
@@ -80,18 +77,6 @@ const char *find{0}(unsigned key, unsigned *value)
 }}
 '''
 
-# A process's peak memory is at least what its parent had: a small one starts the programs.
-# The times are those of all processes that are waited for.
-LAUNCH = '''
-import os, sys, time
-start = time.perf_counter()
-pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
-_, status, usage = os.wait4(pid, 0)
-wall = time.perf_counter() - start
-with open(sys.argv[1], 'w') as f:
-    print(os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss, file=f)
-'''
-
 # Of each its arguments; @ is the directory of the inputs.  The sizes are such that a run
 # takes one to two and a half seconds under the pristine QEMU on aarch64.
 PROGRAMS = {
@@ -116,13 +101,8 @@ PROGRAMS = {
     'xz': ['xz', '-c', '-T1', '-3', '@/text-2'],
     'unxz': ['xz', '-dc', '-T1', '@/code.xz'],
     'tar': ['tar', '-cf', '-', '--sort=name', '-C', '@/tree', '.'],
-    # without -x, which measures the file system, and starts tar
-    'dpkg-deb': ['dpkg-deb', '--fsys-tarfile', '@/package.deb'],
     'sha256sum': ['sha256sum', '@/text-160'],
     'openssl': ['openssl', 'dgst', '-sha3-256', '@/text-160'],
-    'git-log': ['git', '--no-pager', '-C', '@/repository', 'log', '-p', '--stat'],
-    'git-grep': ['git', '--no-pager', '-c', 'grep.threads=1', '-C', '@/repository', 'grep', '-n',
-                 '-e', 'migrat[a-z]* of', '-e', 'the .* device', *(f'HEAD~{i}' for i in range(0, 40, 4))],
     'sh-200': ['dash', '@/many.sh'],
 }
 SHORT = ('true', 'sh-200')      # processes
@@ -136,33 +116,36 @@ class Job:
     def __init__(self, guest, name, root, argv):
         self.guest, self.name, self.root, self.argv = guest, name, root, argv
         self.dir = OUT / 'work' / f'{guest}-{name}'
-        self.env = {**ENV, 'GIT_CONFIG_NOSYSTEM': '1', 'GIT_CONFIG_GLOBAL': '/dev/null'}
 
-    def command(self, way, options=(), library=None, inputs='full'):
+    def __str__(self):
+        return f'{self.guest} {self.name}'
+
+    def command(self, way, options=(), inputs='full'):
         """The whole command, and its environment."""
-        qemu = common.qemu(self.guest, self.root, way, options, library)
+        qemu = common.qemu(self.guest, self.root, way, options)
         return ([*qemu, *(str(a).replace('@/', f'{DATA / inputs}/') for a in self.argv)],
-                # for what it starts: nothing here tells the kernel how to run a guest's program
-                {**self.env, 'RUN': f'{" ".join(qemu)} {self.root}/usr/bin'})
+                # how it starts others, since the kernel need not know how to run a guest's program
+                {**ENV, 'RUN': f'{" ".join(qemu)} {self.root}/usr/bin'})
 
     def clear(self):
         """An empty working directory."""
         shutil.rmtree(self.dir, ignore_errors=True)
         self.dir.mkdir(parents=True)
 
-    def execute(self, way, options=(), under=(), variables=(), library=None):
-        """Run it, maybe under another command: seconds of CPU and wall, peak memory in MB, digest of its output."""
+    def execute(self, way, options=(), under=()):
+        """Run it, maybe under another command: seconds of CPU, of all its processes, and the digest of its output."""
         self.clear()
-        command, env = self.command(way, options, library)
-        usage = self.dir / 'usage'
+        command, env = self.command(way, options)
         with open(self.dir / 'stdout', 'wb') as out, open(self.dir / 'stderr', 'wb') as err:
-            subprocess.run(['/usr/bin/python3', '-SEc', LAUNCH, usage, *under, *command], stdout=out, stderr=err,
-                           stdin=subprocess.DEVNULL, env={**env, **dict(variables)}, cwd=self.dir, check=True)
-        code, cpu, wall, memory = usage.read_text().split()
-        if code != '0':
+            # pylint: disable=consider-using-with
+            process = subprocess.Popen([*under, *command], stdout=out, stderr=err, stdin=subprocess.DEVNULL,
+                                       env=env, cwd=self.dir)
+            _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
             why = (self.dir / 'stderr').read_text(errors='replace').strip().splitlines()
-            raise RuntimeError(f'exit {code}: {why[-1] if why else "no message"}')
-        return float(cpu), float(wall), int(memory) / 1024, self.digest()
+            raise RuntimeError(f'exit {process.returncode}: {why[-1] if why else "no message"}')
+        return usage.ru_utime + usage.ru_stime, self.digest()
 
     def digest(self):
         """A hash of standard output."""
@@ -209,7 +192,7 @@ def make_inputs(where, scale):
     (where / 'made.c').write_text(''.join(C.format(i, i % 5 + 2, i + 1) for i in range(some(95))))
     (where / 'many.sh').write_text(
         f'i=0; while [ $i -lt {some(200)} ]; do $RUN/true x; i=$((i + 1)); done; $RUN/echo $i\n')
-    # not the texts, which repeat themselves
+    # compressed code, since the texts repeat themselves
     code = b''.join(p.read_bytes() for p in sorted((BUILD / 'base/hw').rglob('*.c')))
     for tool, end, size in (('gzip -nc', 'gz', 60e6), ('xz -c -T1 -3', 'xz', 23e6)):
         with open(where / f'code.{end}', 'wb') as f:
@@ -217,32 +200,6 @@ def make_inputs(where, scale):
     docs = BUILD / 'base/docs' / ('' if scale == 1 else 'about')
     for copy in range(some(90)):
         shutil.copytree(docs, where / f'tree/copy-{copy}')
-    (where / 'deb/DEBIAN').mkdir(parents=True)
-    (where / 'deb/DEBIAN/control').write_text(
-        'Package: bench\nVersion: 1\nArchitecture: all\nMaintainer: none <none@localhost>\nDescription: none\n')
-    for copy in range(some(24)):
-        shutil.copytree(docs, where / f'deb/usr/{copy}')
-    subprocess.run(['dpkg-deb', '-Zgzip', '--root-owner-group', '-b', where / 'deb', where / 'package.deb'],
-                   stdout=subprocess.DEVNULL, check=True)
-    make_repository(where / 'repository', docs)
-
-
-def make_repository(where, files):
-    """Forty commits, of the same names and dates each time."""
-    env = {**ENV, 'GIT_CONFIG_NOSYSTEM': '1', 'GIT_CONFIG_GLOBAL': '/dev/null'}
-    for who in ('AUTHOR', 'COMMITTER'):
-        env |= {f'GIT_{who}_NAME': 'bench', f'GIT_{who}_EMAIL': 'bench@localhost',
-                f'GIT_{who}_DATE': '1000000000 +0000'}
-    shutil.copytree(files, where)
-    subprocess.run(['git', 'init', '-q', '-b', 'bench', where], env=env, check=True)
-    some = sorted(p for p in where.rglob('*.rst'))[:120]
-    for i in range(40):
-        for path in some[i::40] if i else []:
-            lines = path.read_text(errors='replace').splitlines()
-            path.write_text('\n'.join(lines[::-1] if i % 2 else sorted(lines)) + '\n')
-        for step in (['add', '-A'], ['commit', '-q', '--allow-empty', '-m', f'commit {i}']):
-            subprocess.run(['git', '-C', where, *step], env=env, check=True)
-    subprocess.run(['git', '-C', where, 'gc', '-q'], env=env, check=True)
 
 
 def demo(guest):
@@ -253,40 +210,36 @@ def demo(guest):
 
 
 def prepare(guest_names, names):
-    """The jobs, of each guest by name; and a line for each that had to be left out."""
-    jobs, left_out = {}, []
+    """The jobs, and a line for each that has to be left out."""
+    jobs, left_out = [], []
     make_data()
     for guest in guest_names:
-        here = jobs.setdefault(guest, {})
         arch = ARCHITECTURES.get(guest)
-        if not arch:
-            if DEMO in names and guests.compiler(guest):
-                here[DEMO] = demo(guest)
-            elif DEMO in names:
+        if not arch and DEMO in names:
+            if guests.compiler(guest):
+                jobs.append(demo(guest))
+            else:
                 left_out.append(f'{DEMO} of {guest}: no {guests.TRIPLETS[guest]}-gcc')
-            continue
-        wanted = [n for n in names if n in PROGRAMS]
-        root = OUT / f'root-{arch}'
+        wanted = [n for n in names if arch and n in PROGRAMS]
         if not wanted:
             continue
+        root = OUT / f'root-{arch}'
         fetched = subprocess.run([ROOT / 'dev/debian', arch, SUITE, root, *PACKAGES], check=False,
                                  stderr=subprocess.PIPE, text=True)
         for name in wanted:
-            argv = PROGRAMS[name]
-            program = root / 'usr/bin' / argv[0].format(triplet=guests.TRIPLETS[guest])
+            program, *rest = PROGRAMS[name]
+            program = root / 'usr/bin' / program.format(triplet=guests.TRIPLETS[guest])
             if program.exists():
-                here[name] = Job(guest, name, root, [program, *argv[1:]])
+                jobs.append(Job(guest, name, root, [program, *rest]))
             else:
                 why = fetched.stderr.strip().splitlines()
-                left_out.append(f'{name} of {guest}: {why[-1] if why else f"no {argv[0]} in the packages"}')
+                left_out.append(f'{name} of {guest}: {why[-1] if why else f"no {program.name} in the packages"}')
     return jobs, left_out
 
 
-def ratios(cpu):
-    """What is compared, of the seconds of CPU time each way takes."""
-    return {'counts': int(cpu['pristine'] >= COUNTS), **{name: f'{cpu[a] / cpu[b]:.3f}' for name, a, b in (
-        ('control_flow', 'pristine', 'translated'), ('native', 'translated', 'bypass'),
-        ('both', 'pristine', 'bypass'))}}
+def row_of(samples, steady):
+    """The values of a program, of the seconds of CPU time each way takes."""
+    return {**common.row_of(samples, 'cpu_s', steady), 'counts': int(min(samples['pristine']) >= COUNTS)}
 
 
 def measure(job, quick):
@@ -295,37 +248,20 @@ def measure(job, quick):
     least, most, limit = (2, 3, 0.05) if quick else (3, 6, 0.03)
     if job.name == 'true':
         least, most, limit = 40, 80, 0.01
-    cpu, rounds, steady = {}, 0, False
+    rounds, steady = 0, False
     while rounds < least or (rounds < most and not steady):
-        # there and back, so that none always follows the same one
+        # there and back, so that no way always follows the same one
         for way in WAYS[::-1 if rounds % 2 else 1]:
-            *values, digest = job.execute(way)
-            samples[way].append(values)
+            seconds, digest = job.execute(way)
+            samples[way].append(seconds)
             digests.add(digest)
         if len(digests) > 1:
             raise RuntimeError(f'the outputs differ, see {job.dir.relative_to(ROOT)}')
-        cpu = {w: [v[0] for v in samples[w]] for w in WAYS}
-        rounds, steady = rounds + 1, stats.steady(list(cpu.values()), limit)
-    row = {'spread': f'{max(map(stats.spread, cpu.values())):.3f}', 'rounds': rounds, 'stable': int(steady),
-           **ratios({w: min(c) for w, c in cpu.items()})}
-    for way in WAYS:
-        row |= {f'{way}_cpu_s': f'{min(cpu[way]):.4f}', f'{way}_cpu_median_s': f'{stats.median(cpu[way]):.4f}',
-                f'{way}_wall_s': f'{min(v[1] for v in samples[way]):.4f}',
-                f'{way}_mb': f'{max(v[2] for v in samples[way]):.1f}'}
-    return row
+        rounds, steady = rounds + 1, common.steady(list(samples.values()), limit)
+    return row_of(samples, steady)
 
 
-def run(jobs, table, progress, quick):
+def run(jobs, quick, table, progress):
     """Measure all that the table does not have; returns what failed."""
-    todo = [j for here in jobs.values() for j in here.values()]
-    missing = [j for j in todo if not table.has(j.guest, j.name)]
-    failed = []
-    progress.skip('programs', 1 - len(missing) / max(len(todo), 1))
-    for i, job in enumerate(missing):
-        try:
-            table.add(guest=job.guest, program=job.name, **measure(job, quick))
-        except (RuntimeError, OSError) as e:
-            failed.append(f'{job.name} of {job.guest}: {e}')
-            print(f'make: bench: {failed[-1]}', file=sys.stderr, flush=True)
-        progress.step('programs', 1 - (len(missing) - i - 1) / len(todo), f'{job.guest} {job.name}')
-    return failed
+    return progress.each('programs', jobs, lambda j: table.has(j.guest, j.name),
+                         lambda j: table.add(guest=j.guest, program=j.name, **measure(j, quick)))

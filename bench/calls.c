@@ -1,11 +1,10 @@
 /*
  * make bench: nanoseconds per call of each function of the table
  *
- * One source for the guests, whichever way they run, and for the host.
- * Reads lines "function size align count" and answers each with the
- * nanoseconds that so many calls took, so that one that runs dev/bench/calls.py
- * can have several of these take turns.  Calls go through the PLT, as those
- * of programs do.
+ * One source for the guests, whichever way they run, and for the host.  Reads
+ * lines "function size align count" and answers each with the nanoseconds that
+ * this many calls took; bench/calls.py has several of these processes take
+ * turns.  Calls go through the PLT, as those of programs do.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -40,7 +39,7 @@ typedef uintptr_t Fn3(uintptr_t, uintptr_t, uintptr_t);
      (count) == 3 ? ((Fn3 *)(fn))(a[0], a[1], a[2]) : \
      (fn)(a[0], a[1], a[2], a[3]))
 
-/* All but the call is decided when this is compiled. */
+/* Everything but the call is decided at compile time. */
 #define LOOP(name, fn, count, first, result) \
 static uintptr_t loop_ ## name(const Args *args, unsigned mask, \
                                unsigned long calls) \
@@ -65,25 +64,22 @@ static uintptr_t loop_ ## name(const Args *args, unsigned mask, \
     return sum; \
 }
 
-#define DECLARE(name, symbol) \
-    extern NativeFn call_ ## name __asm__(symbol);
+#define FUNCTION(name, symbol, count, first, result) \
+    extern NativeFn call_ ## name __asm__(symbol); \
+    LOOP(name, call_ ## name, count, first, result)
 
 #define FIRST(first, ...)   TYPE_ ## first
 
 #define NATIVE(name, result, count, ...) \
     enum { count_ ## name = count }; \
-    DECLARE(name, #name) \
-    LOOP(name, call_ ## name, count, FIRST(__VA_ARGS__), TYPE_ ## result)
+    NATIVE_GUEST(name, result, count, __VA_ARGS__)
 #define NATIVE_ALIAS(name, function) \
-    DECLARE(name, #name) \
-    LOOP(name, call_ ## name, count_ ## function, 0, 0)
+    FUNCTION(name, #name, count_ ## function, 0, 0)
 #define NATIVE_GUEST(name, result, count, ...) \
-    DECLARE(name, #name) \
-    LOOP(name, call_ ## name, count, FIRST(__VA_ARGS__), TYPE_ ## result)
+    FUNCTION(name, #name, count, FIRST(__VA_ARGS__), TYPE_ ## result)
 #define NATIVE_CHECKED(name, result, count, ...) \
-    DECLARE(__ ## name ## _chk, "__" #name "_chk") \
-    LOOP(__ ## name ## _chk, call___ ## name ## _chk, count, \
-         FIRST(__VA_ARGS__), TYPE_ ## result)
+    FUNCTION(__ ## name ## _chk, "__" #name "_chk", count, \
+             FIRST(__VA_ARGS__), TYPE_ ## result)
 #include "user/native-functions.h.inc"
 #undef NATIVE
 #undef NATIVE_ALIAS
@@ -121,23 +117,24 @@ static uintptr_t loop_loop(const Args *args, unsigned mask,
     return sum;
 }
 
-#ifdef __aarch64__
-/* FEAT_MOPS' memcpy, which this C library does not use yet */
-static __attribute__((noinline)) uintptr_t
-call_mops(uintptr_t d, uintptr_t s, uintptr_t n, uintptr_t unused)
+static uint64_t now(void)
 {
-    uintptr_t to = d;
+    struct timespec t;
 
-    __asm__ volatile(".arch armv8.8-a\n"
-                     "cpyfp [%0]!, [%1]!, %2!\n"
-                     "cpyfm [%0]!, [%1]!, %2!\n"
-                     "cpyfe [%0]!, [%1]!, %2!\n"
-                     : "+r"(to), "+r"(s), "+r"(n) : : "memory", "cc");
-    return d;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-LOOP(mops, call_mops, 3, 0, 0)
-#endif
+static uintptr_t loop_timer(const Args *args, unsigned mask,
+                            unsigned long calls)
+{
+    uintptr_t sum = 0;
+
+    for (unsigned long i = 0; i < calls; i++) {
+        sum += now();
+    }
+    return sum;
+}
 
 static const struct {
     const char *name;
@@ -149,13 +146,11 @@ static const struct {
 #define NATIVE_GUEST(name, ...)     ENTRY(name)
 #define NATIVE_CHECKED(name, ...)   ENTRY(__ ## name ## _chk)
 #include "user/native-functions.h.inc"
+    ENTRY(timer)
     ENTRY(loop)
     ENTRY(direct)
     ENTRY(pointer)
     ENTRY(empty)
-#ifdef __aarch64__
-    ENTRY(mops)
-#endif
 };
 
 #define N_LOOPS (sizeof(loops) / sizeof(loops[0]))
@@ -229,7 +224,7 @@ static size_t prepare(const NativeRow *row, char *const at[2], size_t chars,
     for (int i = 0; i < row->nargs; i++) {
         switch (row->args[i]) {
         case TYPE_chr:
-            /* nothing that is there, but where that would have no end */
+            /* one that is not there, unless the search would not end */
             a->arg[i] = strcmp(row->name, "rawmemchr") ? 'z' : 0;
             break;
         case TYPE_size:
@@ -257,8 +252,8 @@ static size_t prepare(const NativeRow *row, char *const at[2], size_t chars,
 
 /*
  * Sizes as programs have them: the upper ends of ranges, and how many calls
- * of a thousand are in each.  What is known of large fleets is that 96 % of
- * memcpy(), 91 % of memset() and 99 % of memcmp() take at most 128 bytes.
+ * of a thousand are in each.  In large fleets, 96 % of the calls of memcpy(),
+ * 91 % of memset() and 99 % of memcmp() are for at most 128 bytes.
  */
 static size_t realistic(const NativeRow *row)
 {
@@ -314,15 +309,7 @@ static unsigned prepare_all(const NativeRow *row, const char *name,
     return MIX - 1;
 }
 
-static uint64_t now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
-
-/* The answer, and nothing that a compiler could leave out */
+/* Keeps the compiler from leaving calls out */
 static volatile uintptr_t sink;
 
 int main(int argc, char **argv)
@@ -331,39 +318,30 @@ int main(int argc, char **argv)
     unsigned long size, count;
     unsigned mask = 0;
 
-    /* one, so that what is between them is the same everywhere */
+    /* one block for both, so that their distance is the same everywhere */
     area[0] = aligned_alloc(2 * MAX_SIZE, 4 * MAX_SIZE);
     if (!area[0]) {
         perror("calls");
         return 1;
     }
     memset(area[0], 'a', 2 * AREA);
-    /* not at the same offset of a page: stores would be taken for loads */
+    /* not at the same offset in a page, or loads would wait for stores */
     area[1] = area[0] + AREA - SLACK + 1536;
+    setvbuf(stdout, NULL, _IOLBF, 0);
     while (scanf("%63s %lu %15s %lu", name, &size, align, &count) == 4) {
         Loop *loop = NULL;
         uint64_t start;
 
-        if (!strcmp(name, "timer")) {
-            start = now();
-            for (unsigned long i = 0; i < count; i++) {
-                sink += now();
-            }
-            printf("%llu\n", (unsigned long long)(now() - start));
-            fflush(stdout);
-            continue;
-        }
         for (size_t i = 0; i < N_LOOPS; i++) {
             if (!strcmp(loops[i].name, name)) {
                 loop = loops[i].loop;
             }
         }
-        /* proof that a measured bypass is one */
+        /* proof that what is measured as native is native */
         if (!loop || size > MAX_SIZE ||
             (argc > 1 && find_row(name) != &other_row &&
              !native_function(name))) {
-            printf("-1\n");
-            fflush(stdout);
+            puts("-1");
             continue;
         }
         snprintf(this, sizeof(this), "%s %lu %s", name, size, align);
@@ -374,7 +352,6 @@ int main(int argc, char **argv)
         start = now();
         sink += loop(args, mask, count);
         printf("%llu\n", (unsigned long long)(now() - start));
-        fflush(stdout);
     }
     return 0;
 }

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""make bench: where a program's time goes, by perf, and what it calls."""
+import collections
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from common import OUT
+
+TABLES = {'where': (('guest', 'program', 'way', 'place'), ('share',)),
+          'called': (('guest', 'program', 'function'), ('calls',))}
+ALL = 'calls'                   # what QEMU's log calls all of them, and the last row of a program
+WAYS = ('translated', 'bypass')
+PERFMAPS = Path('/tmp')        # where QEMU's -perfmap writes
+RATE = 1999                     # samples a second
+# QEMU's own functions
+QEMU_PARTS = ((r'helper_native|native_|page_check_range', 'QEMU: native calls'),
+              (r'helper_lookup_tb_ptr|cpu_get_tb_cpu_state|curr_cflags|assert_hflags|tb_htable|qht_', 'QEMU: block look-ups'),
+              (r'helper_|float|round|addsub', 'QEMU: other helpers'))
+OTHER = 'QEMU: translation and the rest'
+
+
+def perf_runs():
+    """Whether perf can sample here."""
+    return bool(shutil.which('perf')) and subprocess.run(
+        ['perf', 'record', '-q', '-e', 'cpu-clock', '-d', '-o', '/dev/null', 'true'],
+        capture_output=True, check=False).returncode == 0
+
+
+def calls(job):
+    """Native calls of a program and all its processes: of each function, and all."""
+    logs = OUT / 'logs'
+    shutil.rmtree(logs, ignore_errors=True)
+    logs.mkdir()
+    job.execute('bypass', ['-d', 'native_bypass', '-D', f'{logs}/%d'])
+    found = collections.Counter()
+    for path in logs.iterdir():
+        for n, name in re.findall(r'^native_bypass: (\d+) (\w+)$', path.read_text(errors='replace'), re.M):
+            found[name] += int(n)
+    return found
+
+
+def place(symbol, dso):
+    """Where a sample outside of guest code is."""
+    if dso.startswith(('[kernel', '[guest.kernel')):
+        return 'kernel'
+    if '/qemu-' in dso:
+        return next((name for pattern, name in QEMU_PARTS if re.match(pattern, symbol)), OTHER)
+    if re.search(r'/libc(-[0-9.]+)?\.so', dso):
+        return "host's libc"
+    if re.search(r'/perf-\d+\.map$', dso) or dso in ('[unknown]', '//anon', '[anon]'):
+        return 'QEMU: code around the blocks'
+    return OTHER
+
+
+def places(script, base, program):
+    """Samples by place, from what perf script prints; guest code is where base has it."""
+    found, maps = collections.Counter(), []
+    for line in script:
+        m = re.search(r'PERF_RECORD_MMAP2? .*?\[0x([0-9a-f]+)\((0x[0-9a-f]+)\) @.*\]: \S+ (/\S*)', line)
+        if m:
+            maps.append((int(m[1], 16), int(m[1], 16) + int(m[2], 16), m[3]))
+            continue
+        m = re.match(r'\s*[0-9a-f]+ (?:guest-0x([0-9a-f]+)\S*|(.*)) \((.*)\)$', line)
+        if m and m[1]:
+            addr = int(m[1], 16) + base
+            # the last mapping there
+            path = next((p for start, end, p in reversed(maps) if start <= addr < end), '/no file')
+            name = path.rsplit('/', 1)[1]
+            found['the program itself' if name == program else name] += 1
+        elif m:
+            found[place(m[2], m[3])] += 1
+    return found
+
+
+def sample(job, way):
+    """Samples by place, of a run under perf."""
+    data = OUT / 'perf.data'
+    # a base keeps the addresses of a 32-bit guest apart from QEMU's own
+    base = 0 if '64' in job.guest else 1 << 40
+    maps = set(PERFMAPS.glob('perf-*.map'))
+    try:
+        job.execute(way, ['-B', hex(base), '-perfmap'],
+                    ['perf', 'record', '-q', '-F', str(RATE), '-e', 'cpu-clock', '-d', '-o', str(data), '--'])
+        script = subprocess.run(['perf', 'script', '-i', data, '-F', 'ip,sym,dso', '--show-mmap-events'],
+                                capture_output=True, text=True, errors='replace', check=True)
+        return places(script.stdout.splitlines(), base, job.argv[0].name)
+    finally:
+        for path in {data, data.with_suffix('.data.old'), *PERFMAPS.glob('perf-*.map')} - maps:
+            path.unlink(missing_ok=True)
+
+
+def shares(found):
+    """Of the whole, largest first; less than 0.5 % together as one."""
+    total = sum(found.values())
+    big = {p: n / total for p, n in found.most_common() if n >= total / 200}
+    return {**big, 'others': 1 - sum(big.values())} if sum(big.values()) < 0.9999 else big
+
+
+def run(jobs, tables, progress):
+    """Measure all programs that the tables do not have; returns what failed."""
+    ways = WAYS if perf_runs() else ()
+    if not ways:
+        print('== bench: perf cannot sample here: only calls are counted, not where the time goes', flush=True)
+
+    def measure(job):
+        key = {'guest': job.guest, 'program': job.name}
+        counted = calls(job)
+        if not counted[ALL] and job.name != 'true':
+            raise RuntimeError('no native call')
+        for way in ways:
+            for at, share in shares(sample(job, way)).items():
+                tables['where'].add(way=way, place=at, share=f'{share:.4f}', **key)
+        for name in sorted({ALL, *counted}, key=lambda n: (n == ALL, -counted[n])):
+            tables['called'].add(function=name, calls=counted[name], **key)
+    return progress.each('where', jobs, lambda j: tables['called'].has(j.guest, j.name, ALL), measure)
