@@ -25,6 +25,15 @@
 #define VARIABLE    "QEMU_NATIVE_BYPASS"
 #define PRELOAD     "/etc/ld.so.preload"
 
+/* What e_flags says of the ABI, where programs of all of them are run */
+#if defined(TARGET_ABI_MIPSO32)
+#define elf_check_abi(x)    (!((x) & EF_MIPS_ABI2))
+#elif defined(TARGET_ARM) && !defined(TARGET_AARCH64)
+#define elf_check_abi(x)    (EF_ARM_EABI_VERSION(x) >= EF_ARM_EABI_VER4)
+#elif !defined(elf_check_abi)
+#define elf_check_abi(x)    true
+#endif
+
 #define LIB_DATA    (TARGET_BIG_ENDIAN ? ELFDATA2MSB : ELFDATA2LSB)
 
 /* As given; then, once checked, its absolute path. */
@@ -38,28 +47,6 @@ void native_bypass_option(const char *arg)
 {
     is_offer = !native_lib && getenv(VARIABLE);
     native_lib = arg;
-}
-
-/* Whether @ehdr, but for its e_ident, is of this target's ABI. */
-static bool is_of_target(const struct elfhdr *ehdr)
-{
-    uint32_t flags = tswap32(ehdr->e_flags);
-
-#ifdef TARGET_ABI_MIPSO32
-    if (flags & EF_MIPS_ABI2) {
-        return false;
-    }
-#elif defined(TARGET_ARM) && !defined(TARGET_AARCH64)
-    if (EF_ARM_EABI_VERSION(flags) < EF_ARM_EABI_VER4) {
-        return false;
-    }
-#endif
-#ifdef elf_check_abi
-    if (!elf_check_abi(flags)) {
-        return false;
-    }
-#endif
-    return tswap16(ehdr->e_machine) == ELF_MACHINE;
 }
 
 /* Why the file @fd cannot be LIB, or NULL. */
@@ -87,7 +74,8 @@ static char *check_elf(int fd)
         return g_strdup("truncated ELF file");
     }
     if (ident[EI_CLASS] != ELF_CLASS || ident[EI_DATA] != LIB_DATA ||
-        !is_of_target(&ehdr)) {
+        tswap16(ehdr.e_machine) != ELF_MACHINE ||
+        !elf_check_abi(tswap32(ehdr.e_flags))) {
         return g_strdup("not built for " TARGET_NAME);
     }
     if (tswap16(ehdr.e_type) != ET_DYN) {
