@@ -6,8 +6,8 @@ import shutil
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / 'build'
+from tree import BUILD, ROOT  # noqa: F401
+
 TRIPLETS = {
     'i386': 'i686-linux-gnu', 'x86_64': 'x86_64-linux-gnu',
     'arm': 'arm-linux-gnueabihf', 'aarch64': 'aarch64-linux-gnu',
