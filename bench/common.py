@@ -10,7 +10,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'dev'))
 import guests  # noqa: E402
-from guests import BUILD, ROOT  # noqa: E402
+from guests import BUILD, ROOT  # noqa: E402,F401
 
 OUT = BUILD / 'bench'
 # The environment of whatever is measured.

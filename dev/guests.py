@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from tree import BUILD, ROOT
+from tree import BUILD, ROOT  # noqa: F401
 
 TRIPLETS = {
     'i386': 'i686-linux-gnu', 'x86_64': 'x86_64-linux-gnu',
