@@ -523,7 +523,7 @@ static inline void init_calls(int flags)
     for (unsigned i = 0; i < ARENAS; i++) {
         image[i] = malloc(MAX_PAGES * page);
         expected[i] = malloc(MAX_PAGES * page);
-        arena[i] = mmap(NULL, (MAX_PAGES + 2) * page, PROT_NONE,
+        arena[i] = mmap(NULL, 2 << 20, PROT_NONE,
                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (arena[i] == MAP_FAILED) {
             perror("mmap");
