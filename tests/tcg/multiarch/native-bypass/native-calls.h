@@ -12,12 +12,7 @@
 #define NATIVE_CALLS_H
 
 #include "native-table.h"
-#include <setjmp.h>
-#include <signal.h>
-#include <sys/auxv.h>
-#include <sys/mman.h>
-#include <ucontext.h>
-#include <unistd.h>
+#include "native-test.h"
 
 typedef struct Function {
     const char *name;
@@ -42,33 +37,11 @@ static Function functions[FUNCTIONS];
 #define FOR_EACH_FUNCTION(f) \
     for (const Function *f = functions; f < functions + FUNCTIONS; f++)
 
-/*
- * What the handler of a signal sees, by guest; i386 has it on the stack.  Only
- * some guests are told whether it was a write.
- */
-#if defined(__x86_64__)
-static const uint8_t arg_regs[] = { REG_RDI, REG_RSI, REG_RDX, REG_RCX };
-# define CONTEXT_PC(mc)         ((mc)->gregs[REG_RIP])
-# define CONTEXT_ARG(mc, n)     ((mc)->gregs[arg_regs[n]])
-# define CONTEXT_RETURN(mc)     (*(uintptr_t *)(mc)->gregs[REG_RSP])
+/* Only some guests are told whether it was a write: -1 if not. */
+#if defined(__x86_64__) || defined(__i386__)
 # define CONTEXT_WRITE(mc)      (((mc)->gregs[REG_ERR] & 2) != 0)
-#elif defined(__i386__)
-# define CONTEXT_PC(mc)         ((mc)->gregs[REG_EIP])
-# define CONTEXT_ARG(mc, n)     (((uintptr_t *)(mc)->gregs[REG_ESP])[1 + (n)])
-# define CONTEXT_RETURN(mc)     (*(uintptr_t *)(mc)->gregs[REG_ESP])
-# define CONTEXT_WRITE(mc)      (((mc)->gregs[REG_ERR] & 2) != 0)
-#elif defined(__aarch64__)
-# define CONTEXT_PC(mc)         ((mc)->pc)
-# define CONTEXT_ARG(mc, n)     ((mc)->regs[n])
-# define CONTEXT_RETURN(mc)     ((mc)->regs[30])
-#elif defined(__arm__)
-# define CONTEXT_PC(mc)         ((mc)->arm_pc)
-# define CONTEXT_ARG(mc, n)     ((&(mc)->arm_r0)[n])
-# define CONTEXT_RETURN(mc)     ((mc)->arm_lr)
-#elif defined(__mips__)
-# define CONTEXT_PC(mc)         ((mc)->pc)
-# define CONTEXT_ARG(mc, n)     ((mc)->gregs[4 + (n)])
-# define CONTEXT_RETURN(mc)     ((mc)->gregs[31])
+#else
+# define CONTEXT_WRITE(mc)      (-1)
 #endif
 
 typedef struct Operand {
@@ -111,7 +84,6 @@ struct Call {
 #define ARENAS      4
 #define MAX_PAGES   12
 
-static size_t page;
 static size_t pages = 6;            /* of each arena that are used */
 static char *arena[ARENAS];
 static char *image[ARENAS];         /* what the arenas held before a call */
@@ -123,12 +95,6 @@ static struct {
     const char *test;
     long shape, page, kind;
 } now;
-static int failures;
-
-#ifndef MAX_FAILURES
-# define MAX_FAILURES   20
-#endif
-
 static Call *current;
 
 #define FAIL(c, ...) \
@@ -180,6 +146,21 @@ static inline void init_functions(void)
         /* ... and that this one looks for the last one, unlike memchr(). */
         f->down = !strcmp(f->name, "memrchr");
     }
+}
+
+/* Whether the function can stop before n characters */
+static inline bool stops(const Function *f)
+{
+    bool pads = f->type[0] == TYPE_out && f->type[1] == TYPE_str &&
+                !f->limits_room;
+    bool looks = f->result == TYPE_int;
+
+    for (unsigned i = 0; i < f->count; i++) {
+        looks |= f->type[i] == TYPE_str || f->type[i] == TYPE_cat ||
+                 (f->type[i] == TYPE_chr && f->type[0] == TYPE_mem) ||
+                 (f->type[i] == TYPE_chr && f->type[1] == TYPE_mem);
+    }
+    return (f->bounded || f->limits_room) && looks && !pads && !f->down;
 }
 
 /* Of the table's functions with two lengths, the second operand's is free. */
@@ -422,11 +403,7 @@ static void handler(int sig, siginfo_t *info, void *context)
     c->faults++;
     c->info = *info;
     c->pc = CONTEXT_PC(mc);
-#ifdef CONTEXT_WRITE
     c->write = CONTEXT_WRITE(mc);
-#else
-    c->write = -1;
-#endif
     if (c->f && c->f->kind <= KIND_ALIAS) {
         c->return_address = CONTEXT_RETURN(mc);
         for (unsigned i = 0; i < c->f->count; i++) {
@@ -503,13 +480,43 @@ static inline bool run_clean(Call *c, unsigned first)
     return ok;
 }
 
+/* That the call has had @faults faults, and has done what is expected. */
+static inline void check_done(Call *c, const Call *clean, int faults)
+{
+    if (!c->returned) {
+        FAIL(c, "not mended, after %d faults; the last one at %p", c->faults,
+             c->info.si_addr);
+    } else if (c->faults != faults) {
+        FAIL(c, "%d faults, not %d", c->faults, faults);
+    } else if (c->result != clean->result || c->cell != clean->cell) {
+        FAIL(c, "result 0x%lx, not 0x%lx", (long)c->result,
+             (long)clean->result);
+    } else if (!same_arenas(arena, expected, 0)) {
+        FAIL(c, "memory is not as without the fault");
+    }
+}
+
+/* Make the call with a page bad, and take back what it did. */
+static inline void mend_one(Call *c, const Call *clean, char *p, Bad bad)
+{
+    if (!address_known(c->f, bad)) {
+        return;
+    }
+    c->mend = true;
+    spoil(p, bad);
+    run(c);
+    c->mend = false;
+    mend(p);
+    check_done(c, clean, 1);
+    copy_arenas(arena, image, 0);
+}
+
 static inline void init_calls(int flags)
 {
     struct sigaction sa = {
         .sa_sigaction = handler, .sa_flags = SA_SIGINFO | flags
     };
 
-    page = getauxval(AT_PAGESZ);
     init_functions();
     sigaction(SIGSEGV, &sa, NULL);
     sigaction(SIGBUS, &sa, NULL);
