@@ -85,26 +85,6 @@ static void unwind_in_handler(Call *c)
     unwound = unwinds_to(call_native);
 }
 
-/* What the access of a byte raises in translated code */
-static siginfo_t access_byte(char *p, bool write)
-{
-    /* volatile, since to access it is all that this does */
-    volatile char *byte = p;
-    static Call c;
-
-    c.info = (siginfo_t) { };
-    current = &c;
-    if (sigsetjmp(c.env, 1) == 0) {
-        if (write) {
-            *byte = 'x';
-        } else {
-            (void)*byte;
-        }
-    }
-    current = NULL;
-    return c.info;
-}
-
 /* The registers, and the PC, are those of the call. */
 static void check_context(Call *c)
 {

@@ -58,13 +58,6 @@ static void map_top(void)
     die("mmap of the highest pages");
 }
 
-/* Both NULL, or as far into the first operand; the end at 4 GiB is 0, too. */
-static bool same_address(const Call *c, const char *p,
-                         const Call *d, const char *q)
-{
-    return (!p && !q) || p - c->op[0].start == q - d->op[0].start;
-}
-
 static void prepare_at_end(Call *c, const Function *f, size_t n,
                            unsigned tested, bool open, bool huge)
 {
@@ -88,7 +81,6 @@ static void test_end(const Function *f, size_t n, unsigned tested, bool open,
 {
     static Call there, c;
     char *own = arena[tested];
-    bool same;
 
     now.test = huge ? "SIZE_MAX" : open ? "open" : "all";
     prepare_at_end(&there, f, n, tested, open, huge);
@@ -97,17 +89,7 @@ static void test_end(const Function *f, size_t n, unsigned tested, bool open,
     }
     arena[tested] = top;
     prepare_at_end(&c, f, n, tested, open, huge);
-    run(&c);
-    same = f->result != TYPE_ptr ? c.result == there.result :
-           same_address(&c, (char *)c.result, &there, (char *)there.result);
-    if (!c.returned || c.faults) {
-        FAIL(&c, "signal %d at %p", c.info.si_signo, c.info.si_addr);
-    } else if (!same || !same_address(&c, c.cell, &there, there.cell)) {
-        FAIL(&c, "result 0x%lx, not 0x%lx", (long)c.result,
-             (long)there.result);
-    } else if (!same_arenas(arena, expected, 0)) {
-        FAIL(&c, "memory differs");
-    }
+    run_elsewhere(&c, &there);
     arena[tested] = own;
 }
 
