@@ -65,8 +65,13 @@ struct Call {
     bool returned;
     int faults;
     siginfo_t info;         /* of the last one, as the rest */
-    uintptr_t pc, return_address, seen_arg[4];
+    uintptr_t pc, seen_arg[4];
     int write;              /* -1: not known */
+
+    /* What is expected, if set_up() has found it out */
+    bool good;
+    uintptr_t good_result;
+    char *good_cell;
 
     bool mend;              /* the handler is to mend the page and return */
     void (*in_handler)(Call *c);
@@ -79,10 +84,12 @@ struct Call {
 /*
  * Where the operands are: arenas of a few pages with an inaccessible one at
  * either end.  They are of a file, whence a page that was unmapped comes back
- * with what it held.
+ * with what it held.  QEMU copies long strings in one pass if they are more
+ * than 1 MiB apart.
  */
 #define ARENAS      4
 #define MAX_PAGES   12
+#define ARENA_SPACE (2 << 20)
 
 static size_t pages = 6;            /* of each arena that are used */
 static char *arena[ARENAS];
@@ -337,10 +344,7 @@ static inline void spoil(char *p, Bad bad)
         munmap(p, page);
         break;
     case BEYOND_END:
-        if (mmap(p, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-                 empty_fd, 0) != p) {
-            abort();
-        }
+        mmap(p, page, PROT_RW, MAP_SHARED | MAP_FIXED, empty_fd, 0);
         break;
     default:
         abort();
@@ -356,8 +360,7 @@ static inline bool mend(const void *addr)
         size_t offset = p - arena[i];
 
         if (offset < pages * page) {
-            return mmap(p, page, PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_FIXED, arena_fd,
+            return mmap(p, page, PROT_RW, MAP_SHARED | MAP_FIXED, arena_fd,
                         i * MAX_PAGES * page + offset) == p;
         }
     }
@@ -414,7 +417,6 @@ static void handler(int sig, siginfo_t *info, void *context)
     c->pc = CONTEXT_PC(mc);
     c->write = CONTEXT_WRITE(mc);
     if (c->f && c->f->kind <= KIND_ALIAS) {
-        c->return_address = CONTEXT_RETURN(mc);
         for (unsigned i = 0; i < c->f->count; i++) {
             c->seen_arg[i] = CONTEXT_ARG(mc, i);
         }
@@ -473,21 +475,31 @@ static inline bool run(Call *c)
 }
 
 /*
- * Make the call with nothing wrong, so that "image" and "expected" are known,
- * and take back what it did.
+ * Find out what a call does by making it with nothing wrong, and take that
+ * back: "image" and "expected" are the arenas before and after it.
  */
-static inline bool run_clean(Call *c, unsigned first)
+static inline bool try_out(Call *c, unsigned first)
 {
-    bool ok;
-
     copy_arenas(image, arena, first);
-    ok = run(c) && c->faults == 0;
-    if (!ok) {
+    c->good = run(c) && c->faults == 0;
+    if (!c->good) {
         FAIL(c, "a fault at %p with nothing wrong", c->info.si_addr);
     }
+    c->good_result = c->result;
+    c->good_cell = c->cell;
     copy_arenas(expected, arena, first);
     copy_arenas(arena, image, first);
-    return ok;
+    return c->good;
+}
+
+static inline bool set_up(Call *c, const Function *f, char *const where[2],
+                          size_t n, unsigned tested, bool open, bool huge)
+{
+    unsigned first = where[0] - arena[2] < pages * page ? 2 : 0;
+
+    prepare(c, f, where, n, tested, open, huge);
+    fill(c, first);
+    return try_out(c, first);
 }
 
 /* Both NULL, or as far into the first operand; the end at 4 GiB is 0, too. */
@@ -497,19 +509,20 @@ static inline bool same_address(const Call *c, const char *p,
     return (!p && !q) || p - c->op[0].start == q - d->op[0].start;
 }
 
-/* That the call gives what @there did, made by run_clean() in other arenas */
+/* That the call gives what @there did, which set_up() made in other arenas */
 static inline void run_elsewhere(Call *c, const Call *there)
 {
     bool same;
 
     run(c);
-    same = c->f->result != TYPE_ptr ? c->result == there->result :
-           same_address(c, (char *)c->result, there, (char *)there->result);
+    same = c->f->result != TYPE_ptr ? c->result == there->good_result :
+           same_address(c, (char *)c->result,
+                        there, (char *)there->good_result);
     if (!c->returned || c->faults) {
         FAIL(c, "signal %d at %p", c->info.si_signo, c->info.si_addr);
-    } else if (!same || !same_address(c, c->cell, there, there->cell)) {
+    } else if (!same || !same_address(c, c->cell, there, there->good_cell)) {
         FAIL(c, "result 0x%lx, not 0x%lx", (long)c->result,
-             (long)there->result);
+             (long)there->good_result);
     } else if (!same_arenas(arena, expected, 0)) {
         FAIL(c, "memory differs");
     }
@@ -537,23 +550,23 @@ static inline siginfo_t access_byte(char *p, bool write)
 }
 
 /* That the call has had @faults faults, and has done what is expected. */
-static inline void check_done(Call *c, const Call *clean, int faults)
+static inline void check_done(Call *c, int faults)
 {
     if (!c->returned) {
         FAIL(c, "not mended, after %d faults; the last one at %p", c->faults,
              c->info.si_addr);
     } else if (c->faults != faults) {
         FAIL(c, "%d faults, not %d", c->faults, faults);
-    } else if (c->result != clean->result || c->cell != clean->cell) {
+    } else if (c->result != c->good_result || c->cell != c->good_cell) {
         FAIL(c, "result 0x%lx, not 0x%lx", (long)c->result,
-             (long)clean->result);
+             (long)c->good_result);
     } else if (!same_arenas(arena, expected, 0)) {
         FAIL(c, "memory is not as without the fault");
     }
 }
 
 /* Make the call with a page bad, and take back what it did. */
-static inline void mend_one(Call *c, const Call *clean, char *p, Bad bad)
+static inline void mend_one(Call *c, char *p, Bad bad)
 {
     if (!address_known(c->f, bad)) {
         return;
@@ -563,7 +576,7 @@ static inline void mend_one(Call *c, const Call *clean, char *p, Bad bad)
     run(c);
     c->mend = false;
     mend(p);
-    check_done(c, clean, 1);
+    check_done(c, 1);
     copy_arenas(arena, image, 0);
 }
 
@@ -580,19 +593,12 @@ static inline void init_calls(int flags)
     arena_fd = memfd_create("arenas", 0);
     empty_fd = memfd_create("empty", 0);
     if (empty_fd < 0 || ftruncate(arena_fd, ARENAS * MAX_PAGES * page)) {
-        perror("memfd_create");
-        exit(EXIT_FAILURE);
+        die("memfd_create");
     }
     for (unsigned i = 0; i < ARENAS; i++) {
         image[i] = malloc(MAX_PAGES * page);
         expected[i] = malloc(MAX_PAGES * page);
-        arena[i] = mmap(NULL, 2 << 20, PROT_NONE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (arena[i] == MAP_FAILED) {
-            perror("mmap");
-            exit(EXIT_FAILURE);
-        }
-        arena[i] += page;
+        arena[i] = (char *)map_pages(NULL, ARENA_SPACE, PROT_NONE) + page;
     }
     use_pages(pages);
 
@@ -603,8 +609,7 @@ static inline void init_calls(int flags)
         copy_arenas(image, arena, 0);
         ++*p;
         if (same_arenas(image, arena, 0)) {
-            printf("memcmp: does not see a difference\n");
-            exit(EXIT_FAILURE);
+            die("memcmp: does not see a difference");
         }
     }
 }

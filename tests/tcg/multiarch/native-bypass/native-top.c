@@ -84,7 +84,7 @@ static void test_end(const Function *f, size_t n, unsigned tested, bool open,
 
     now.test = huge ? "SIZE_MAX" : open ? "open" : "all";
     prepare_at_end(&there, f, n, tested, open, huge);
-    if (!run_clean(&there, 0)) {
+    if (!try_out(&there, 0)) {
         return;
     }
     arena[tested] = top;
