@@ -12,12 +12,7 @@
 #define NATIVE_CALLS_H
 
 #include "native-table.h"
-#include <setjmp.h>
-#include <signal.h>
-#include <sys/auxv.h>
-#include <sys/mman.h>
-#include <ucontext.h>
-#include <unistd.h>
+#include "native-test.h"
 
 typedef struct Function {
     const char *name;
@@ -42,33 +37,11 @@ static Function functions[FUNCTIONS];
 #define FOR_EACH_FUNCTION(f) \
     for (const Function *f = functions; f < functions + FUNCTIONS; f++)
 
-/*
- * What the handler of a signal sees, by guest; i386 has it on the stack.  Only
- * some guests are told whether it was a write.
- */
-#if defined(__x86_64__)
-static const uint8_t arg_regs[] = { REG_RDI, REG_RSI, REG_RDX, REG_RCX };
-# define CONTEXT_PC(mc)         ((mc)->gregs[REG_RIP])
-# define CONTEXT_ARG(mc, n)     ((mc)->gregs[arg_regs[n]])
-# define CONTEXT_RETURN(mc)     (*(uintptr_t *)(mc)->gregs[REG_RSP])
+/* Only some guests are told whether it was a write: -1 if not. */
+#if defined(__x86_64__) || defined(__i386__)
 # define CONTEXT_WRITE(mc)      (((mc)->gregs[REG_ERR] & 2) != 0)
-#elif defined(__i386__)
-# define CONTEXT_PC(mc)         ((mc)->gregs[REG_EIP])
-# define CONTEXT_ARG(mc, n)     (((uintptr_t *)(mc)->gregs[REG_ESP])[1 + (n)])
-# define CONTEXT_RETURN(mc)     (*(uintptr_t *)(mc)->gregs[REG_ESP])
-# define CONTEXT_WRITE(mc)      (((mc)->gregs[REG_ERR] & 2) != 0)
-#elif defined(__aarch64__)
-# define CONTEXT_PC(mc)         ((mc)->pc)
-# define CONTEXT_ARG(mc, n)     ((mc)->regs[n])
-# define CONTEXT_RETURN(mc)     ((mc)->regs[30])
-#elif defined(__arm__)
-# define CONTEXT_PC(mc)         ((mc)->arm_pc)
-# define CONTEXT_ARG(mc, n)     ((&(mc)->arm_r0)[n])
-# define CONTEXT_RETURN(mc)     ((mc)->arm_lr)
-#elif defined(__mips__)
-# define CONTEXT_PC(mc)         ((mc)->pc)
-# define CONTEXT_ARG(mc, n)     ((mc)->gregs[4 + (n)])
-# define CONTEXT_RETURN(mc)     ((mc)->gregs[31])
+#else
+# define CONTEXT_WRITE(mc)      (-1)
 #endif
 
 typedef struct Operand {
@@ -92,8 +65,13 @@ struct Call {
     bool returned;
     int faults;
     siginfo_t info;         /* of the last one, as the rest */
-    uintptr_t pc, return_address, seen_arg[4];
+    uintptr_t pc, seen_arg[4];
     int write;              /* -1: not known */
+
+    /* What is expected, if set_up() has found it out */
+    bool good;
+    uintptr_t good_result;
+    char *good_cell;
 
     bool mend;              /* the handler is to mend the page and return */
     void (*in_handler)(Call *c);
@@ -106,12 +84,13 @@ struct Call {
 /*
  * Where the operands are: arenas of a few pages with an inaccessible one at
  * either end.  They are of a file, whence a page that was unmapped comes back
- * with what it held.
+ * with what it held.  QEMU copies long strings in one pass if they are more
+ * than 1 MiB apart.
  */
 #define ARENAS      4
 #define MAX_PAGES   12
+#define ARENA_SPACE (2 << 20)
 
-static size_t page;
 static size_t pages = 6;            /* of each arena that are used */
 static char *arena[ARENAS];
 static char *image[ARENAS];         /* what the arenas held before a call */
@@ -123,12 +102,6 @@ static struct {
     const char *test;
     long shape, page, kind;
 } now;
-static int failures;
-
-#ifndef MAX_FAILURES
-# define MAX_FAILURES   20
-#endif
-
 static Call *current;
 
 #define FAIL(c, ...) \
@@ -180,6 +153,29 @@ static inline void init_functions(void)
         /* ... and that this one looks for the last one, unlike memchr(). */
         f->down = !strcmp(f->name, "memrchr");
     }
+}
+
+/* Whether what the function reads ends at some character */
+static inline bool looks_for_end(const Function *f)
+{
+    bool looks = f->result == TYPE_int;
+
+    for (unsigned i = 0; i < f->count; i++) {
+        looks |= f->type[i] == TYPE_str || f->type[i] == TYPE_cat ||
+                 (f->type[i] == TYPE_chr && f->type[0] == TYPE_mem) ||
+                 (f->type[i] == TYPE_chr && f->type[1] == TYPE_mem);
+    }
+    return looks;
+}
+
+/* Whether the function can stop before n characters */
+static inline bool stops(const Function *f)
+{
+    bool pads = f->type[0] == TYPE_out && f->type[1] == TYPE_str &&
+                !f->limits_room;
+
+    return (f->bounded || f->limits_room) && looks_for_end(f) && !pads &&
+           !f->down;
 }
 
 /* Of the table's functions with two lengths, the second operand's is free. */
@@ -348,10 +344,7 @@ static inline void spoil(char *p, Bad bad)
         munmap(p, page);
         break;
     case BEYOND_END:
-        if (mmap(p, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-                 empty_fd, 0) != p) {
-            abort();
-        }
+        mmap(p, page, PROT_RW, MAP_SHARED | MAP_FIXED, empty_fd, 0);
         break;
     default:
         abort();
@@ -367,8 +360,7 @@ static inline bool mend(const void *addr)
         size_t offset = p - arena[i];
 
         if (offset < pages * page) {
-            return mmap(p, page, PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_FIXED, arena_fd,
+            return mmap(p, page, PROT_RW, MAP_SHARED | MAP_FIXED, arena_fd,
                         i * MAX_PAGES * page + offset) == p;
         }
     }
@@ -415,20 +407,16 @@ static void handler(int sig, siginfo_t *info, void *context)
     Call *c = current;
 
     if (!c) {
-        /* The test's own access */
-        signal(sig, SIG_DFL);
-        return;
+        printf("%s: signal %d of the test itself at %p\n", now.test, sig,
+               info->si_addr);
+        fflush(stdout);
+        _exit(EXIT_FAILURE);
     }
     c->faults++;
     c->info = *info;
     c->pc = CONTEXT_PC(mc);
-#ifdef CONTEXT_WRITE
     c->write = CONTEXT_WRITE(mc);
-#else
-    c->write = -1;
-#endif
     if (c->f && c->f->kind <= KIND_ALIAS) {
-        c->return_address = CONTEXT_RETURN(mc);
         for (unsigned i = 0; i < c->f->count; i++) {
             c->seen_arg[i] = CONTEXT_ARG(mc, i);
         }
@@ -444,6 +432,7 @@ static void handler(int sig, siginfo_t *info, void *context)
 static void __attribute__((noinline)) call_native(Call *c)
 {
     c->result = c->f->call(c->arg[0], c->arg[1], c->arg[2], c->arg[3]);
+    getpid();   /* where asynchronous ones of MTE are delivered */
 }
 
 /* Make the call, and tell whether it has returned. */
@@ -472,7 +461,7 @@ static inline bool run(Call *c)
         if (c->result) {
             void *copy = (void *)c->result;
 
-            c->result = !memcmp(copy, c->op[0].start, c->op[0].size);
+            c->result = !strncmp(copy, c->op[0].start, c->op[0].size);
             free(copy);
         }
         break;
@@ -486,21 +475,109 @@ static inline bool run(Call *c)
 }
 
 /*
- * Make the call with nothing wrong, so that "image" and "expected" are known,
- * and take back what it did.
+ * Find out what a call does by making it with nothing wrong, and take that
+ * back: "image" and "expected" are the arenas before and after it.
  */
-static inline bool run_clean(Call *c, unsigned first)
+static inline bool try_out(Call *c, unsigned first)
 {
-    bool ok;
-
     copy_arenas(image, arena, first);
-    ok = run(c) && c->faults == 0;
-    if (!ok) {
+    c->good = run(c) && c->faults == 0;
+    if (!c->good) {
         FAIL(c, "a fault at %p with nothing wrong", c->info.si_addr);
     }
+    c->good_result = c->result;
+    c->good_cell = c->cell;
     copy_arenas(expected, arena, first);
     copy_arenas(arena, image, first);
-    return ok;
+    return c->good;
+}
+
+static inline bool set_up(Call *c, const Function *f, char *const where[2],
+                          size_t n, unsigned tested, bool open, bool huge)
+{
+    unsigned first = where[0] - arena[2] < pages * page ? 2 : 0;
+
+    prepare(c, f, where, n, tested, open, huge);
+    fill(c, first);
+    return try_out(c, first);
+}
+
+/* Both NULL, or as far into the first operand; the end at 4 GiB is 0, too. */
+static inline bool same_address(const Call *c, const char *p,
+                         const Call *d, const char *q)
+{
+    return (!p && !q) || p - c->op[0].start == q - d->op[0].start;
+}
+
+/* That the call gives what @there did, which set_up() made in other arenas */
+static inline void run_elsewhere(Call *c, const Call *there)
+{
+    bool same;
+
+    run(c);
+    same = c->f->result != TYPE_ptr ? c->result == there->good_result :
+           same_address(c, (char *)c->result,
+                        there, (char *)there->good_result);
+    if (!c->returned || c->faults) {
+        FAIL(c, "signal %d at %p", c->info.si_signo, c->info.si_addr);
+    } else if (!same || !same_address(c, c->cell, there, there->good_cell)) {
+        FAIL(c, "result 0x%lx, not 0x%lx", (long)c->result,
+             (long)there->good_result);
+    } else if (!same_arenas(arena, expected, 0)) {
+        FAIL(c, "memory differs");
+    }
+}
+
+/* What the access of a byte raises in translated code */
+static inline siginfo_t access_byte(char *p, bool write)
+{
+    /* volatile, since to access it is all that this does */
+    volatile char *byte = p;
+    static Call c;
+
+    c.info = (siginfo_t) { };
+    current = &c;
+    if (sigsetjmp(c.env, 1) == 0) {
+        if (write) {
+            *byte = 'x';
+        } else {
+            (void)*byte;
+        }
+        getpid();
+    }
+    current = NULL;
+    return c.info;
+}
+
+/* That the call has had @faults faults, and has done what is expected. */
+static inline void check_done(Call *c, int faults)
+{
+    if (!c->returned) {
+        FAIL(c, "not mended, after %d faults; the last one at %p", c->faults,
+             c->info.si_addr);
+    } else if (c->faults != faults) {
+        FAIL(c, "%d faults, not %d", c->faults, faults);
+    } else if (c->result != c->good_result || c->cell != c->good_cell) {
+        FAIL(c, "result 0x%lx, not 0x%lx", (long)c->result,
+             (long)c->good_result);
+    } else if (!same_arenas(arena, expected, 0)) {
+        FAIL(c, "memory is not as without the fault");
+    }
+}
+
+/* Make the call with a page bad, and take back what it did. */
+static inline void mend_one(Call *c, char *p, Bad bad)
+{
+    if (!address_known(c->f, bad)) {
+        return;
+    }
+    c->mend = true;
+    spoil(p, bad);
+    run(c);
+    c->mend = false;
+    mend(p);
+    check_done(c, 1);
+    copy_arenas(arena, image, 0);
 }
 
 static inline void init_calls(int flags)
@@ -509,7 +586,6 @@ static inline void init_calls(int flags)
         .sa_sigaction = handler, .sa_flags = SA_SIGINFO | flags
     };
 
-    page = getauxval(AT_PAGESZ);
     init_functions();
     sigaction(SIGSEGV, &sa, NULL);
     sigaction(SIGBUS, &sa, NULL);
@@ -517,19 +593,12 @@ static inline void init_calls(int flags)
     arena_fd = memfd_create("arenas", 0);
     empty_fd = memfd_create("empty", 0);
     if (empty_fd < 0 || ftruncate(arena_fd, ARENAS * MAX_PAGES * page)) {
-        perror("memfd_create");
-        exit(EXIT_FAILURE);
+        die("memfd_create");
     }
     for (unsigned i = 0; i < ARENAS; i++) {
         image[i] = malloc(MAX_PAGES * page);
         expected[i] = malloc(MAX_PAGES * page);
-        arena[i] = mmap(NULL, (MAX_PAGES + 2) * page, PROT_NONE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (arena[i] == MAP_FAILED) {
-            perror("mmap");
-            exit(EXIT_FAILURE);
-        }
-        arena[i] += page;
+        arena[i] = (char *)map_pages(NULL, ARENA_SPACE, PROT_NONE) + page;
     }
     use_pages(pages);
 
@@ -540,8 +609,7 @@ static inline void init_calls(int flags)
         copy_arenas(image, arena, 0);
         ++*p;
         if (same_arenas(image, arena, 0)) {
-            printf("memcmp: does not see a difference\n");
-            exit(EXIT_FAILURE);
+            die("memcmp: does not see a difference");
         }
     }
 }

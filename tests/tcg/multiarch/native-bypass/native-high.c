@@ -7,60 +7,37 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/auxv.h>
-#include <sys/mman.h>
 #include <wchar.h>
 
-static int failures;
+#include "native-test.h"
 
-#define CHECK(cond) check(#cond, cond)
+#define TRUE(cond)  CHECK(cond, "high %p", high)
 
-static void check(const char *what, bool holds)
-{
-    if (!holds) {
-        printf("not true: %s\n", what);
-        failures++;
-    }
-}
-
-/* @n bytes of @p are zero, all of one page, but for one at @one. */
-static void test_lengths(char *p, size_t n, char *one)
-{
-    CHECK(memchr(p, 1, n) == one);
-    CHECK(memchr(p, 1, one - p) == NULL);
-    CHECK(memrchr(p, 1, n) == one);
-    CHECK(wmemchr((wchar_t *)p, 1, n / sizeof(wchar_t)) == NULL);
-}
-
+/* Calls with operands at a low address and at a high one */
 static void test_addresses(char *low, char *high)
 {
     wchar_t *wide = (wchar_t *)(high + 400);
 
     strcpy(high, "high");
-    CHECK(strlen(high) == 4);
-    CHECK(strnlen(high, SIZE_MAX) == 4);
-    CHECK(strcmp(high, "high") == 0);
-    CHECK(strncmp("high", high, SIZE_MAX) == 0);
-    CHECK(strchr(high, 'g') == high + 2);
-    CHECK(strrchr(high, 'h') == high + 3);
-    CHECK(memrchr(high, 'g', 5) == high + 2);
-    CHECK(strchrnul(high, 'x') == high + 4);
-    CHECK(strstr(high, "gh") == high + 2);
-    CHECK(strpbrk(high, "xg") == high + 2);
-    CHECK(memmem(high, 5, high + 3, 2) == high + 3);
-    CHECK(memcpy(low, high, 5) == low && !strcmp(low, "high"));
-    CHECK(memmove(high + 2000, low, 5) == high + 2000 &&
-          !memcmp(high + 2000, "high", 5));
-    CHECK(stpcpy(high + 2100, low) == high + 2104);
-    CHECK(memset(high + 1, 'o', 3) == high + 1);
-    CHECK(strcat(high, low) == high && !strcmp(high, "hooohigh"));
-    CHECK(wmemset(wide, 0x90000000, 7) == wide && wcslen(wide) == 7);
-    CHECK(wcschr(wide, 0) == wide + 7);
+    TRUE(strlen(high) == 4);
+    TRUE(strnlen(high, SIZE_MAX) == 4);
+    TRUE(strcmp(high, "high") == 0);
+    TRUE(strncmp("high", high, SIZE_MAX) == 0);
+    TRUE(strchr(high, 'g') == high + 2);
+    TRUE(strrchr(high, 'h') == high + 3);
+    TRUE(memrchr(high, 'g', 5) == high + 2);
+    TRUE(strchrnul(high, 'x') == high + 4);
+    TRUE(strstr(high, "gh") == high + 2);
+    TRUE(strpbrk(high, "xg") == high + 2);
+    TRUE(memmem(high, 5, high + 3, 2) == high + 3);
+    TRUE(memcpy(low, high, 5) == low && !strcmp(low, "high"));
+    TRUE(memmove(high + 2000, low, 5) == high + 2000 &&
+         !memcmp(high + 2000, "high", 5));
+    TRUE(stpcpy(high + 2100, low) == high + 2104);
+    TRUE(memset(high + 1, 'o', 3) == high + 1);
+    TRUE(strcat(high, low) == high && !strcmp(high, "hooohigh"));
+    TRUE(wmemset(wide, 0x90000000, 7) == wide && wcslen(wide) == 7);
+    TRUE(wcschr(wide, 0) == wide + 7);
 }
 
 int main(void)
@@ -71,17 +48,20 @@ int main(void)
 #else
     const size_t n = (size_t)2048 << 20;
 #endif
-    const size_t page = getauxval(AT_PAGESZ);
-    char *p = mmap((void *)0x50000000, n + 2 * page, PROT_READ | PROT_WRITE,
+    /* Where there is so much in one piece, most likely */
+    char *p = mmap((void *)0x50000000, n + 2 * page, PROT_RW,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    char *end = p + n + page;
+    char *high = p + n + page;
 
     if (p == MAP_FAILED) {
-        perror("mmap");
-        return EXIT_FAILURE;
+        die("mmap");
     }
-    end[1] = 1;
-    test_lengths(p, n + 2 * page, end + 1);
-    test_addresses(p, end + 100);
-    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+    /* All bytes but this one are zero. */
+    high[1] = 1;
+    TRUE(memchr(p, 1, n + 2 * page) == high + 1);
+    TRUE(memchr(p, 1, high + 1 - p) == NULL);
+    TRUE(memrchr(p, 1, n + 2 * page) == high + 1);
+    TRUE(wmemchr((wchar_t *)p, 1, (n + 2 * page) / sizeof(wchar_t)) == NULL);
+    test_addresses(p, high + 100);
+    return failures != 0;
 }

@@ -60,69 +60,23 @@ static inline NativeCall native_call_of(const NativeRow *row, size_t n)
     return c;
 }
 
-/* Whether reading stops at a character, wherever the operands end */
-static inline bool native_call_stops(const NativeCall *c)
-{
-    bool block = native_has(c->row, TYPE_mem) || native_has(c->row, TYPE_moved);
-
-    return !block || native_has(c->row, TYPE_chr) ||
-           c->row->result == TYPE_int;
-}
-
-/* The one that goes down */
-static inline bool native_call_is_downward(const NativeCall *c)
-{
-    return !strcmp(c->row->name, "memrchr");
-}
-
-/* Whether SIZE_MAX is a size that does not make the function write so much */
-static inline bool native_call_takes_any_size(const NativeCall *c)
-{
-    if (!native_has(c->row, TYPE_size) || !native_call_stops(c) ||
-        native_call_is_downward(c)) {
-        return false;
-    }
-    return c->type[0] != TYPE_out || c->row->result == TYPE_size ||
-           (c->operands == 2 && c->type[1] == TYPE_mem);
-}
-
-/* Those for which a character that both operands have is the end */
-static inline bool native_call_ends_at_match(const NativeCall *c)
-{
-    static const char *const names[] = { "strcspn", "strpbrk", "strsep" };
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (!strcmp(c->row->name, names[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Make the arguments, once it is settled where the operands are. */
 static inline void native_call_args(NativeCall *c)
 {
     unsigned operand = 0;
 
     for (int i = 0; i < NATIVE_ROW_ARGS; i++) {
-        switch (c->row->args[i]) {
-        case TYPE_unused:
-        case TYPE_chr:
-            c->arg[i] = 0;
-            break;
-        case TYPE_size:
-            c->arg[i] = c->size;
-            break;
-        case TYPE_room:
-            c->arg[i] = c->room;
-            break;
-        case TYPE_strp:
-            c->string = c->at[operand++];
-            c->arg[i] = (uintptr_t)&c->string;
-            break;
-        default:
+        NativeType type = c->row->args[i];
+
+        if (native_is_pointer(type)) {
             c->arg[i] = (uintptr_t)c->at[operand++];
-            break;
+        } else {
+            c->arg[i] = type == TYPE_size ? c->size :
+                        type == TYPE_room ? c->room : 0;
+        }
+        if (type == TYPE_strp) {
+            c->string = c->at[0];
+            c->arg[i] = (uintptr_t)&c->string;
         }
     }
 }
@@ -133,22 +87,22 @@ static inline void native_call_args(NativeCall *c)
  */
 static inline void native_call_fill(NativeCall *c, size_t stop)
 {
+    /* For these, a character that both operands have is the end. */
+    bool ends_at_match = strstr("strcspn strpbrk strsep", c->row->name);
+
     for (unsigned k = 0; k < c->operands; k++) {
         NativeType type = c->type[k];
         bool string = type == TYPE_str || type == TYPE_strp;
-        char first = k && native_call_ends_at_match(c) ? 'A' : 'a';
 
         for (size_t i = 0; i < c->bytes[k] / c->width; i++) {
-            wchar_t value = first + i % 23;
+            wchar_t value = (k && ends_at_match ? 'A' : 'a') + i % 23;
 
             if (type == TYPE_out) {
                 value = '-';
             } else if (type == TYPE_cat) {
                 value = i == c->n / 2 ? 0 : '+';
-            } else if (i == stop && (string || native_call_stops(c))) {
+            } else if (i == stop || (string && i == c->n - 1)) {
                 value = k && !string && c->row->result == TYPE_int;
-            } else if (string && i == c->n - 1) {
-                value = 0;
             }
             if (c->width == 1) {
                 c->at[k][i] = value;
@@ -185,22 +139,18 @@ static inline bool native_call_same(const NativeCall *a, uintptr_t result_a,
             }
         }
     }
-    if (!native_same_address(a, (uintptr_t)a->string,
-                             b, (uintptr_t)b->string)) {
-        return false;
-    }
     switch (a->row->result) {
     case TYPE_ptr:
-        return native_same_address(a, result_a, b, result_b);
+        return native_same_address(a, result_a, b, result_b) &&
+               native_same_address(a, (uintptr_t)a->string,
+                                   b, (uintptr_t)b->string);
     case TYPE_dup:
         return result_a && result_b &&
                !strcmp((char *)result_a, (char *)result_b);
-    case TYPE_size:
-        return result_a == result_b;
     case TYPE_int:
         return (x > 0) == (y > 0) && (x < 0) == (y < 0);
     default:
-        return true;
+        return a->row->result == TYPE_none || result_a == result_b;
     }
 }
 

@@ -158,7 +158,6 @@ typedef struct NativeCase {
     size_t len[2];              /* of the operands' strings */
     size_t n, room;
     int chr;
-    long shift;                 /* if not 0, operand 1 is so far behind 0 */
     bool no_operand_1;          /* NULL instead */
 } NativeCase;
 
@@ -189,42 +188,22 @@ static inline void native_args(const NativeRow *row, NativeArea *area,
                                const NativeCase *c,
                                uintptr_t args[NATIVE_ROW_ARGS])
 {
-    size_t size = native_char_size(row);
     int k = 0;
 
     for (int i = 0; i < NATIVE_ROW_ARGS; i++) {
-        switch (row->args[i]) {
-        case TYPE_out:
-        case TYPE_cat:
-        case TYPE_mem:
-        case TYPE_moved:
-        case TYPE_str:
-            args[i] = (uintptr_t)&area->op[c->shift ? 0 : k];
-            if (k == (c->shift > 0)) {
-                args[i] += labs(c->shift) * size;
-            }
-            if (k && c->no_operand_1) {
-                args[i] = 0;
-            }
+        NativeType type = row->args[i];
+
+        if (native_is_pointer(type)) {
+            args[i] = k && c->no_operand_1 ? 0 : (uintptr_t)&area->op[k];
             k = 1;
-            break;
-        case TYPE_strp:
-            area->stringp = (uintptr_t)&area->op[k];
+        } else {
+            args[i] = type == TYPE_chr ? (uintptr_t)(intptr_t)c->chr :
+                      type == TYPE_size ? c->n :
+                      type == TYPE_room ? c->room : 0;
+        }
+        if (type == TYPE_strp) {
+            area->stringp = args[i];
             args[i] = (uintptr_t)&area->stringp;
-            k = 1;
-            break;
-        case TYPE_chr:
-            args[i] = (intptr_t)c->chr;
-            break;
-        case TYPE_size:
-            args[i] = c->n;
-            break;
-        case TYPE_room:
-            args[i] = c->room;
-            break;
-        default:
-            args[i] = 0;
-            break;
         }
     }
 }

@@ -8,13 +8,9 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#include <setjmp.h>
-#include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <unistd.h>
 
-#include "native-operands.h"
+#include "native-calls.h"
 
 #ifndef PR_SET_TAGGED_ADDR_CTRL
 #define PR_SET_TAGGED_ADDR_CTRL 55
@@ -30,24 +26,15 @@
 #endif
 
 #define GRANULE     16
-#define PAGE        4096
-#define CHARS       100
-/* The operands begin and end within a granule, and cross a page boundary. */
-#define OFFSET      (PAGE - 2 * GRANULE + 4)
+/* The operands begin within a granule, cross a page, and end with a granule. */
+#define OFFSET      (page - 2 * GRANULE + 12)
+#define CHARS(f)    ((f)->width == 1 ? 100 : 101)
 
 #define TAG(k)      (3 + (k))
 #define WRONG_TAG   9
 
+/* Memory with allocation tags, and other memory, as much as an arena */
 static char *area[2], *plain[2];
-static sigjmp_buf env;
-static siginfo_t fault;
-static int failures;
-
-static void handler(int sig, siginfo_t *info, void *context)
-{
-    fault = *info;
-    siglongjmp(env, 1);
-}
 
 static char *with_tag(char *p, unsigned tag)
 {
@@ -66,164 +53,158 @@ static void set_mode(unsigned long mode)
 {
     if (prctl(PR_SET_TAGGED_ADDR_CTRL, TAGGED_ADDR_ENABLE | mode |
               (0xfffe << 3), 0, 0, 0)) {
-        perror("prctl");
-        exit(EXIT_FAILURE);
+        die("prctl");
     }
 }
 
-/* The call's result, or in "fault" the signal that it raised */
-static uintptr_t make(NativeCall *c)
+/* A call with the operand @k to be tried; their addresses have these tags. */
+static void prepare_tagged(Call *c, const Function *f, char *const where[2],
+                           unsigned tag0, unsigned tag1, unsigned k)
 {
-    volatile uintptr_t result = 0;  /* volatile: kept by siglongjmp() */
+    char *at[2];
 
-    memset(&fault, 0, sizeof(fault));
-    if (sigsetjmp(env, 1) == 0) {
-        result = native_call_make(c);
-        getpid();   /* where asynchronous ones are delivered */
-    }
-    return result;
+    arena[0] = with_tag(where[0], tag0);
+    arena[1] = with_tag(where[1], tag1);
+    at[0] = arena[0] + OFFSET;
+    at[1] = arena[1] + OFFSET;
+    prepare(c, f, at, CHARS(f), k, true, false);
+    fill(c, 0);
 }
 
-/* The same while the granule at @p, of operand @k, has another tag */
-static void make_mistagged(NativeCall *c, int mode, char *p, unsigned k)
+/* Have all that is read end at @stop. */
+static void fill_to(Call *c, size_t stop)
+{
+    for (unsigned k = 0; k < c->f->pointers; k++) {
+        if (c->op[k].type != TYPE_out && c->op[k].type != TYPE_cat) {
+            c->op[k].nul = stop;
+        }
+    }
+    fill(c, 0);
+    if (c->f->result == TYPE_int) {
+        put_char(c, c->op[1].start + stop * c->f->width, 1);
+    }
+}
+
+/* Make the call while the granule at @p, of operand @k, has another tag. */
+static void run_mistagged(Call *c, int mode, char *p, unsigned k)
 {
     set_tag(p, WRONG_TAG);
     set_mode(mode);
-    make(c);
+    run(c);
     set_mode(0);
     set_tag(p, TAG(k));
 }
 
-static void check(const NativeCall *c, const char *what, int operand,
-                  size_t offset, int code, const char *addr)
+/* That it raised a signal of the code, or if that is 0, none */
+static void check(Call *c, const char *what, int code, const char *addr)
 {
-    if (fault.si_code != code || (code && fault.si_addr != addr)) {
-        printf("%s: %s, operand %d offset %zu: si_code %d, not %d, "
-               "si_addr %p, not %p\n", c->name, what, operand, offset,
-               fault.si_code, code, fault.si_addr, addr);
-        failures++;
-    }
-}
-
-static void place(NativeCall *c, char *const *where, unsigned tag0,
-                  unsigned tag1)
-{
-    const unsigned tags[2] = { tag0, tag1 };
-
-    for (unsigned k = 0; k < c->operands; k++) {
-        c->at[k] = with_tag(where[k] + OFFSET, tags[k]);
+    now.test = what;
+    if (c->returned ? code : c->info.si_code != code ||
+                             c->info.si_addr != addr) {
+        FAIL(c, "%d faults, si_code %d, not %d, si_addr %p, not %p", c->faults,
+             c->info.si_code, code, c->info.si_addr, addr);
     }
 }
 
 /* Nothing is checked: tags of all kinds are as none. */
-static void test_ignored(const NativeRow *row)
+static void test_ignored(const Function *f)
 {
-    NativeCall untagged = native_call_of(row, CHARS);
-    NativeCall tagged = untagged;
-    uintptr_t expected, result;
+    static Call there, c;
 
-    for (size_t stop = CHARS / 2; stop <= CHARS; stop += CHARS / 2) {
-        place(&untagged, plain, 0, 0);
-        native_call_fill(&untagged, stop);
-        expected = native_call_make(&untagged);
-        for (unsigned tag = 1; tag < 256; tag += 0x3b) {
-            place(&tagged, area, tag, tag ^ 0xff);
-            native_call_fill(&tagged, stop);
-            result = make(&tagged);
-            check(&tagged, "tags ignored", -1, tag, 0, NULL);
-            if (!native_call_same(&untagged, expected, &tagged, result)) {
-                printf("%s: tag 0x%x: differs\n", row->name, tag);
-                failures++;
-            }
-        }
+    now.test = "tags ignored";
+    prepare_tagged(&there, f, plain, 0, 0, 0);
+    if (!try_out(&there, 0)) {
+        return;
+    }
+    for (unsigned tag = 1; tag < 256; tag += 0x3b) {
+        now.kind = tag;
+        prepare_tagged(&c, f, area, tag, tag ^ 0xff, 0);
+        run_elsewhere(&c, &there);
     }
 }
 
 /* The address of a fault of the page behind the first one */
-static void test_faults(const NativeRow *row)
+static void test_faults(const Function *f)
 {
-    NativeCall c = native_call_of(row, CHARS);
+    static Call c;
 
-    place(&c, plain, 0x5a, 0xa5);
-    for (unsigned k = 0; k < c.operands; k++) {
-        /* volatile, since to access the byte is all that this is for */
-        volatile char *bad = c.at[k] - OFFSET + PAGE;
-        uintptr_t reported, mask = -PAGE;
-        int code;
+    for (unsigned k = 0; k < f->pointers; k++) {
+        siginfo_t like;
+        char *addr;
 
-        native_call_fill(&c, CHARS);
-        mprotect(plain[k] + PAGE, PAGE, PROT_NONE);
-        memset(&fault, 0, sizeof(fault));
-        if (sigsetjmp(env, 1) == 0) {
-            *bad;
+        prepare_tagged(&c, f, plain, 0x5a, 0xa5, k);
+        mprotect(plain[k] + page, page, PROT_NONE);
+        like = access_byte(arena[k] + page, false);
+        run(&c);
+        mprotect(plain[k] + page, page, PROT_RW);
+
+        addr = like.si_addr;
+        if (f->down) {
+            addr += c.op[0].start + CHARS(f) - 1 - (arena[0] + page);
         }
-        reported = (uintptr_t)fault.si_addr;
-        code = fault.si_code;
-        make(&c);
-        mprotect(plain[k] + PAGE, PAGE, PROT_READ | PROT_WRITE);
-
-        if (native_call_is_downward(&c)) {
-            fault.si_addr = (void *)((uintptr_t)fault.si_addr & mask);
-        }
-        check(&c, "page fault", k, PAGE - OFFSET, code, (char *)reported);
+        check(&c, "page fault", like.si_code, addr);
     }
 }
 
-static void test_checked(const NativeRow *row, int mode)
+/* As access by access is checked; an asynchronous report has no address. */
+static void test_checked(const Function *f, int mode)
 {
     const int code = mode == MTE_TCF_SYNC ? SEGV_MTESERR : SEGV_MTEAERR;
-    NativeCall untagged = native_call_of(row, CHARS);
-    NativeCall c = untagged;
-    uintptr_t expected, result;
+    const bool sync = mode == MTE_TCF_SYNC;
+    static Call there, c;
     /* The last character of a granule, in the middle of an operand */
     size_t end = 4 * GRANULE - OFFSET % GRANULE;
-    size_t stop = end / c.width - 1;
+    size_t stop = end / f->width - 1;
 
-    place(&untagged, plain, 0, 0);
-    native_call_fill(&untagged, CHARS);
-    expected = native_call_make(&untagged);
+    for (unsigned k = 0; k < f->pointers; k++) {
+        char *start, *behind;
 
-    /* With the allocation tags that set_areas() gave, but for one granule */
-    place(&c, area, TAG(0), TAG(1));
-    native_call_fill(&c, CHARS);
-    set_mode(mode);
-    result = make(&c);
-    set_mode(0);
-    check(&c, "matching", -1, 0, 0, NULL);
-    if (!native_call_same(&untagged, expected, &c, result)) {
-        printf("%s: matching tags: differs\n", row->name);
-        failures++;
-    }
+        prepare_tagged(&there, f, plain, 0, 0, k);
+        now.test = "matching tags";
+        if (!try_out(&there, 0)) {
+            return;
+        }
+        prepare_tagged(&c, f, area, TAG(0), TAG(1), k);
+        set_mode(mode);
+        run_elsewhere(&c, &there);
+        set_mode(0);
 
-    for (unsigned k = 0; k < c.operands; k++) {
-        char *first = c.at[k] - OFFSET % GRANULE;
-        char *behind = c.at[k] + c.bytes[k];
+        start = c.op[k].start;
+        behind = start + c.op[k].size * f->width;
+        for (char *p = start - OFFSET % GRANULE - GRANULE; p < behind + GRANULE;
+             p += GRANULE) {
+            bool in = p + GRANULE > start && p < behind;
 
-        for (char *p = first - GRANULE; p < behind + GRANULE; p += GRANULE) {
-            bool in = p + GRANULE > c.at[k] && p < behind;
-            char *addr = p < c.at[k] ? c.at[k] : p;
-
-            native_call_fill(&c, CHARS);
-            make_mistagged(&c, mode, p, k);
-            check(&c, "all", k, p - c.at[k], in ? code : 0,
-                  mode == MTE_TCF_SYNC ? addr : NULL);
+            now.page = p - start;
+            fill(&c, 0);
+            run_mistagged(&c, mode, p, k);
+            check(&c, "all", in ? code : 0,
+                  !sync ? NULL : p < start ? start : p);
         }
 
-        if (native_call_stops(&c) && c.type[k] != TYPE_out &&
-            c.type[k] != TYPE_cat) {
-            char *last = c.at[k] + end - GRANULE;
-            char *next = native_call_is_downward(&c) ? last - GRANULE
-                                                : last + GRANULE;
+        if (looks_for_end(f) && c.op[k].type != TYPE_out &&
+            c.op[k].type != TYPE_cat) {
+            char *last = start + end - GRANULE;
 
-            native_call_fill(&c, stop);
-            make_mistagged(&c, mode, next, k);
-            check(&c, "not reached", k, next - c.at[k], 0, NULL);
+            fill_to(&c, stop);
+            run_mistagged(&c, mode, f->down ? last - GRANULE : last + GRANULE,
+                          k);
+            check(&c, "not reached", 0, NULL);
+            fill_to(&c, stop);
+            run_mistagged(&c, mode, last, k);
+            check(&c, "the last", code, !sync ? NULL :
+                  f->down ? start + stop : last);
+        }
+    }
+}
 
-            native_call_fill(&c, stop);
-            make_mistagged(&c, mode, last, k);
-            check(&c, "the last", k, last - c.at[k], code,
-                  mode != MTE_TCF_SYNC ? NULL : native_call_is_downward(&c) ?
-                  c.at[k] + stop : last);
+static void set_areas(void)
+{
+    for (int k = 0; k < 2; k++) {
+        area[k] = map_pages(NULL, pages * page, PROT_RW | PROT_MTE);
+        plain[k] = map_pages(NULL, pages * page, PROT_RW);
+        for (size_t i = 0; i < pages * page; i += GRANULE) {
+            set_tag(area[k] + i, TAG(k));
         }
     }
 }
@@ -231,56 +212,30 @@ static void test_checked(const NativeRow *row, int mode)
 /* What translated code reports, so that the rest proves that it is the same */
 static void test_reference(int mode)
 {
-    const int code = mode == MTE_TCF_SYNC ? SEGV_MTESERR : SEGV_MTEAERR;
-    /* volatile, since to access the byte is all that this is for */
-    volatile char *bad = with_tag(area[0], TAG(0) ^ 1);
+    char *bad = with_tag(area[0], TAG(0) ^ 1);
+    siginfo_t info;
 
-    memset(&fault, 0, sizeof(fault));
     set_mode(mode);
-    if (sigsetjmp(env, 1) == 0) {
-        *bad;
-        getpid();
-    }
+    info = access_byte(bad, false);
     set_mode(0);
-    if (fault.si_code != code ||
-        fault.si_addr != (mode == MTE_TCF_SYNC ? bad : NULL)) {
-        printf("translated: si_code %d, si_addr %p\n", fault.si_code,
-               fault.si_addr);
-        failures++;
-    }
-}
-
-static void set_areas(void)
-{
-    for (int k = 0; k < 2; k++) {
-        area[k] = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE | PROT_MTE,
-                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        plain[k] = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (area[k] == MAP_FAILED || plain[k] == MAP_FAILED) {
-            perror("mmap");
-            exit(EXIT_FAILURE);
-        }
-        for (size_t i = 0; i < 2 * PAGE; i += GRANULE) {
-            set_tag(area[k] + i, TAG(k));
-        }
-    }
+    CHECK(mode == MTE_TCF_SYNC
+          ? info.si_code == SEGV_MTESERR && info.si_addr == bad
+          : info.si_code == SEGV_MTEAERR && info.si_addr == NULL,
+          "translated: si_code %d, si_addr %p", info.si_code, info.si_addr);
 }
 
 int main(void)
 {
-    struct sigaction sa = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO };
-
-    sigaction(SIGSEGV, &sa, NULL);
-    set_mode(0);
+    init_calls(0);
+    use_pages(2);
     set_areas();
     test_reference(MTE_TCF_SYNC);
     test_reference(MTE_TCF_ASYNC);
-    FOR_EACH_ROW(row) {
-        test_ignored(row);
-        test_faults(row);
-        test_checked(row, MTE_TCF_SYNC);
-        test_checked(row, MTE_TCF_ASYNC);
+    FOR_EACH_FUNCTION(f) {
+        test_ignored(f);
+        test_faults(f);
+        test_checked(f, MTE_TCF_SYNC);
+        test_checked(f, MTE_TCF_ASYNC);
     }
-    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failures != 0;
 }

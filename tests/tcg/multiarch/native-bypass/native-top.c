@@ -9,56 +9,25 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#include <setjmp.h>
-#include <signal.h>
-#include <stdint.h>
-#include <sys/auxv.h>
-#include <sys/mman.h>
-
-#include "native-operands.h"
+#include "native-calls.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE     0x100000
 #endif
 
-/* Of the highest ones, and of those that each other operand has */
-#define PAGES       4
-
-static size_t page;
-static char *top_end;
-static char *other[3];
-static sigjmp_buf env;
-static siginfo_t fault;
-static int failures;
-
-static void handler(int sig, siginfo_t *info, void *context)
-{
-    fault = *info;
-    siglongjmp(env, 1);
-}
-
-static void fail(const char *name, const char *what, size_t n, size_t stop)
-{
-    printf("%s: %s, n %zu, stop %zu\n", name, what, n, stop);
-    failures++;
-}
+static char *top;               /* as much as an arena */
 
 /* Map up to @end, or fail; its address may wrap around to 0. */
 static bool map_below(uintptr_t end)
 {
-    char *want = (char *)(end - PAGES * page);
-    char *got = mmap(want, PAGES * page, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    char *want = (char *)(end - pages * page);
 
-    if (got == MAP_FAILED) {
-        return false;
+    top = mmap(want, pages * page, PROT_RW,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    if (top != want && top != MAP_FAILED) {
+        munmap(top, pages * page);
     }
-    if (got != want) {
-        munmap(got, PAGES * page);
-        return false;
-    }
-    top_end = (char *)end;
-    return true;
+    return top == want;
 }
 
 static void map_top(void)
@@ -86,82 +55,59 @@ static void map_top(void)
         }
     }
 #endif
-    perror("mmap of the highest pages");
-    exit(EXIT_FAILURE);
+    die("mmap of the highest pages");
 }
 
-/* With both operands elsewhere, then with each of them at the top */
-static void test_row(const NativeRow *row, size_t n, size_t stop, bool clipped)
+static void prepare_at_end(Call *c, const Function *f, size_t n,
+                           unsigned tested, bool open, bool huge)
 {
-    NativeCall there = native_call_of(row, n), here;
-    /* volatile: kept by siglongjmp() */
-    volatile uintptr_t expected = 0, result = 0;
+    char *where[2] = { arena[0], arena[1] };
 
-    if (clipped && !native_call_takes_any_size(&there)) {
+    prepare(c, f, where, n, tested, open, huge);
+    for (unsigned k = 0; k < f->pointers; k++) {
+        where[k] = arena[k] + pages * page - c->op[k].size * f->width;
+    }
+    prepare(c, f, where, n, tested, open, huge);
+    fill(c, 0);
+    if (huge && f->result == TYPE_int) {
+        /* The last characters differ. */
+        put_char(c, arena[1] + pages * page - f->width, 1);
+    }
+}
+
+/* With both operands elsewhere, then with one of them at the top */
+static void test_end(const Function *f, size_t n, unsigned tested, bool open,
+                     bool huge)
+{
+    static Call there, c;
+    char *own = arena[tested];
+
+    now.test = huge ? "SIZE_MAX" : open ? "open" : "all";
+    prepare_at_end(&there, f, n, tested, open, huge);
+    if (!try_out(&there, 0)) {
         return;
     }
-    if (clipped) {
-        there.size = there.room = SIZE_MAX;
-    }
-    for (unsigned k = 0; k < there.operands; k++) {
-        here = there;
-        for (unsigned i = 0; i < there.operands; i++) {
-            there.at[i] = other[i] + PAGES * page - there.bytes[i];
-            here.at[i] = i == k ? top_end - here.bytes[i]
-                                : other[2] + PAGES * page - here.bytes[i];
-        }
-        if (sigsetjmp(env, 1)) {
-            fail(row->name, "SIGSEGV", n, stop);
-            printf("operand %u, si_addr %p\n", k, fault.si_addr);
-            continue;
-        }
-        native_call_fill(&there, stop);
-        expected = native_call_make(&there);
-        native_call_fill(&here, stop);
-        result = native_call_make(&here);
-        if (!native_call_same(&there, expected, &here, result)) {
-            fail(row->name, clipped ? "SIZE_MAX" : "differs", n, stop);
-        }
-    }
-}
-
-static void test_rows(void)
-{
-    const size_t sizes[] = { 1, 2, 15, 16, 100, 1500 };
-
-    FOR_EACH_ROW(row) {
-        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-            size_t n = sizes[i];
-
-            test_row(row, n, n, false);
-            test_row(row, n, n / 2, false);
-            test_row(row, n, n - 1, true);
-            test_row(row, n, n / 2, true);
-        }
-    }
+    arena[tested] = top;
+    prepare_at_end(&c, f, n, tested, open, huge);
+    run_elsewhere(&c, &there);
+    arena[tested] = own;
 }
 
 /* Behind the last byte is what a loop over bytes finds: a fault. */
 static void test_behind(void)
 {
-    char *last = top_end - 100;
+    char *last = top + pages * page - 100;
+    /* volatile, since nothing else keeps the call */
+    volatile bool found;
+    int sig;
 
     for (size_t i = 0; i < 100; i++) {
         last[i] = 'a';
     }
-    memset(&fault, 0, sizeof(fault));
-    if (sigsetjmp(env, 1) == 0) {
-        /* volatile, since nothing else keeps the call */
-        volatile bool found = memchr(last, 'b', SIZE_MAX);
-
-        printf("memchr behind the last byte: %d\n", found);
-        failures++;
-    }
+    sig = CATCH(found = memchr(last, 'b', SIZE_MAX));
+    CHECK(sig == SIGSEGV, "memchr: found %d", found);
 #if UINTPTR_MAX == UINT32_MAX
-    if (fault.si_addr != top_end) {
-        printf("si_addr %p, not %p\n", fault.si_addr, top_end);
-        failures++;
-    }
+    CHECK(caught.info.si_addr == last + 100, "%p", caught.info.si_addr);
 #endif
 }
 
@@ -170,75 +116,52 @@ static void test_commpage(void)
 #ifdef __arm__
     const char *commpage = (const char *)0xffff0000;
     const size_t version = 0xffc;   /* __kuser_helper_version */
-    char *copy = other[0], *loop = other[1];
+    char *copy = arena[0], *loop = arena[1];
 
-    if (sigsetjmp(env, 1)) {
-        fail("commpage", "SIGSEGV", page, 0);
-        return;
-    }
     for (size_t i = 0; i < page; i++) {
         loop[i] = commpage[i];
         /* Nor is this loop to become a call. */
         asm volatile("" : : : "memory");
     }
-    if (!loop[version]) {
-        fail("commpage", "no version", page, 0);
-    }
+    CHECK(loop[version], "no version");
     memcpy(copy, commpage, page);
+    CHECK(!memcmp(copy, loop, page), "memcpy");
+    CHECK(!memcmp(commpage, loop, page), "memcmp");
+    CHECK(memchr(commpage + version, loop[version], 4) == commpage + version,
+          "memchr");
     for (size_t i = 0; i < page; i++) {
-        if (copy[i] != loop[i]) {
-            fail("memcpy", "commpage", page, i);
-            break;
-        }
-    }
-    if (memcmp(commpage, loop, page)) {
-        fail("memcmp", "commpage", page, 0);
-    }
-    if (memchr(commpage + version, loop[version], 4) != commpage + version) {
-        fail("memchr", "commpage", version, 0);
-    }
-    for (size_t i = 0; i < page; i++) {
-        size_t len = i;
-
-        while (len < page && loop[len]) {
-            len++;
-        }
-        if (strnlen(commpage + i, page - i) != len - i) {
-            fail("strnlen", "commpage", i, len);
-            break;
-        }
+        CHECK(strnlen(commpage + i, page - i) == strnlen(loop + i, page - i),
+              "strnlen from %zu", i);
     }
 
     /* It cannot be written. */
-    memset(&fault, 0, sizeof(fault));
-    if (sigsetjmp(env, 1) == 0) {
-        memset((char *)commpage + 5, 0, 10);
-    }
-    if (fault.si_code != SEGV_ACCERR || fault.si_addr != commpage + 5) {
-        printf("memset of the commpage: si_code %d, si_addr %p\n",
-               fault.si_code, fault.si_addr);
-        failures++;
-    }
+    CHECK(CATCH(memset((char *)commpage + 5, 0, 10)) == SIGSEGV &&
+          caught.info.si_code == SEGV_ACCERR &&
+          caught.info.si_addr == commpage + 5, "memset: si_code %d, si_addr %p",
+          caught.info.si_code, caught.info.si_addr);
 #endif
 }
 
 int main(void)
 {
-    struct sigaction sa = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO };
+    static const size_t sizes[] = { 1, 2, 15, 16, 100, 1500 };
 
-    page = getauxval(AT_PAGESZ);
-    sigaction(SIGSEGV, &sa, NULL);
+    init_calls(0);
     map_top();
-    for (int i = 0; i < 3; i++) {
-        other[i] = mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (other[i] == MAP_FAILED) {
-            perror("mmap");
-            return EXIT_FAILURE;
+    FOR_EACH_FUNCTION(f) {
+        for (size_t i = 0; i < f->pointers * ARRAY_SIZE(sizes); i++) {
+            size_t n = sizes[i % ARRAY_SIZE(sizes)];
+            unsigned tested = i / ARRAY_SIZE(sizes);
+
+            test_end(f, n, tested, false, false);
+            test_end(f, n, tested, true, false);
+            if (stops(f)) {
+                test_end(f, n, tested, false, true);
+            }
         }
     }
-    test_rows();
+    catch_signals();
     test_behind();
     test_commpage();
-    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failures != 0;
 }
