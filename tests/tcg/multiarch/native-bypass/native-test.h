@@ -1,0 +1,193 @@
+/*
+ * Native bypass: what the tests share: failures, memory, signals, and stubs
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef NATIVE_TEST_H
+#define NATIVE_TEST_H
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "user/native-marker.h"
+
+#define ARRAY_SIZE(a)   (sizeof(a) / sizeof((a)[0]))
+#define MAX_FAILURES    20
+
+/* For the end of main(): "return failures != 0;" */
+static int failures __attribute__((unused));
+
+/* If not @cond: print that, and a message, and have the test fail. */
+#define CHECK(cond, ...) \
+    do { \
+        if (!(cond)) { \
+            printf("%s:%d: not %s: ", __FILE__, __LINE__, #cond); \
+            printf(__VA_ARGS__); \
+            printf("\n"); \
+            if (++failures == MAX_FAILURES) { \
+                exit(EXIT_FAILURE); \
+            } \
+        } \
+    } while (0)
+
+/* What a test cannot go on without has failed. */
+static inline void __attribute__((noreturn)) die(const char *what)
+{
+    perror(what);
+    exit(EXIT_FAILURE);
+}
+
+/* Bytes in a page of the guest's */
+static size_t page;
+
+static void __attribute__((constructor)) init_page(void)
+{
+    page = getauxval(AT_PAGESZ);
+}
+
+#define PROT_RW     (PROT_READ | PROT_WRITE)
+#define PROT_RWX    (PROT_RW | PROT_EXEC)
+
+/* Memory at @at, whatever was there, or anywhere if that is NULL */
+static inline void *map_pages(void *at, size_t size, int prot)
+{
+    void *p = mmap(at, size, prot, MAP_PRIVATE | MAP_ANONYMOUS |
+                   MAP_NORESERVE | (at ? MAP_FIXED : 0), -1, 0);
+
+    if (p == MAP_FAILED) {
+        die("mmap");
+    }
+    return p;
+}
+
+/* Memory with an inaccessible page before it, and one behind */
+static inline void *map_guarded(size_t size, int prot)
+{
+    char *p = map_pages(NULL, size + 2 * page, PROT_NONE);
+
+    return map_pages(p + page, size, prot);
+}
+
+/*
+ * What a handler of signals sees: the PC, an argument of the function, of which
+ * nothing has been executed, and where that returns to.
+ */
+#if defined(__x86_64__)
+# define CONTEXT_PC(mc)         ((mc)->gregs[REG_RIP])
+# define CONTEXT_ARG(mc, n) \
+    ((mc)->gregs[((int []) { REG_RDI, REG_RSI, REG_RDX, REG_RCX })[n]])
+# define CONTEXT_RETURN(mc)     (*(uintptr_t *)(mc)->gregs[REG_RSP])
+#elif defined(__i386__)
+# define CONTEXT_PC(mc)         ((mc)->gregs[REG_EIP])
+# define CONTEXT_ARG(mc, n)     (((uintptr_t *)(mc)->gregs[REG_ESP])[1 + (n)])
+# define CONTEXT_RETURN(mc)     (*(uintptr_t *)(mc)->gregs[REG_ESP])
+#elif defined(__aarch64__)
+# define CONTEXT_PC(mc)         ((mc)->pc)
+# define CONTEXT_ARG(mc, n)     ((mc)->regs[n])
+# define CONTEXT_RETURN(mc)     ((mc)->regs[30])
+#elif defined(__arm__)
+# define CONTEXT_PC(mc)         ((mc)->arm_pc)
+# define CONTEXT_ARG(mc, n)     ((&(mc)->arm_r0)[n])
+# define CONTEXT_RETURN(mc)     ((mc)->arm_lr)
+#elif defined(__mips__)
+# define CONTEXT_PC(mc)         ((mc)->pc)
+# define CONTEXT_ARG(mc, n)     ((mc)->gregs[4 + (n)])
+# define CONTEXT_RETURN(mc)     ((mc)->gregs[31])
+#endif
+
+/* The last signal that was caught, in this thread */
+static __thread struct {
+    sigjmp_buf env;
+    volatile bool catching;     /* volatile: the handler reads it */
+    siginfo_t info;
+    uintptr_t pc;
+} caught;
+
+/* If set: true if the instruction is to be tried again. */
+static bool (*mend_signal)(siginfo_t *info, mcontext_t *mc);
+
+static inline void catch_signal(int sig, siginfo_t *info, void *context)
+{
+    mcontext_t *mc = &((ucontext_t *)context)->uc_mcontext;
+
+    caught.info = *info;
+    caught.pc = CONTEXT_PC(mc);
+    if (mend_signal && mend_signal(info, mc)) {
+        return;
+    }
+    if (!caught.catching) {
+        printf("signal %d of the test itself, pc 0x%lx, address %p\n", sig,
+               (unsigned long)caught.pc, info->si_addr);
+        fflush(stdout);
+        _exit(EXIT_FAILURE);
+    }
+    caught.catching = false;
+    siglongjmp(caught.env, sig);
+}
+
+/* Have CATCH() catch signals, also if the stack is none, in this thread. */
+static inline void catch_signals(void)
+{
+    static const int signals[] = {
+        SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGSYS
+    };
+    static char stack[65536];
+    stack_t ss = { .ss_sp = stack, .ss_size = sizeof(stack) };
+    struct sigaction sa = { .sa_sigaction = catch_signal,
+                            .sa_flags = SA_SIGINFO | SA_ONSTACK };
+
+    sigaltstack(&ss, NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+        sigaction(signals[i], &sa, NULL);
+    }
+}
+
+/* Execute @statement: 0, or the signal that has ended it.  Does not nest. */
+#define CATCH(statement) \
+    ({ \
+        int sig_ = sigsetjmp(caught.env, 1); \
+        if (sig_ == 0) { \
+            caught.catching = true; \
+            statement; \
+            caught.catching = false; \
+        } \
+        sig_; \
+    })
+
+/* The beginning of a stub, before the name */
+#if defined(__i386__) || defined(__x86_64__)
+static const uint8_t native_stub[] = { 0x0f, 0xff, NATIVE_X86_MODRM, 0xc3 };
+#elif defined(__aarch64__)
+static const uint32_t native_stub[] = {
+    0xd4400000 | NATIVE_ARM_HLT_IMM << 5, 0xd65f03c0
+};
+#elif defined(__arm__)
+static const uint32_t native_stub[] = {
+    0xe1000070 | (NATIVE_ARM_HLT_IMM & 0xfff0) << 4 |
+    (NATIVE_ARM_HLT_IMM & 0xf), 0xe12fff1e
+};
+#elif defined(__mips__)
+static const uint32_t native_stub[] = {
+    NATIVE_MIPS_SYSCALL_CODE << 6 | 0x0c, 0x03e00008, 0
+};
+#endif
+
+/* What real programs do once they have written code; those for x86 do not. */
+static inline void flush_code(void *p, size_t size)
+{
+#if !defined(__i386__) && !defined(__x86_64__)
+    __builtin___clear_cache(p, (char *)p + size);
+#endif
+}
+
+#endif /* NATIVE_TEST_H */
