@@ -30,7 +30,7 @@ static const Unit nop = 0xd503201f;
 # elif defined(__arm__)
 static const Unit nop = 0xe1a00000;
 # else
-static const Unit nop = 0;
+static const Unit nop = 0x00000000;
 # endif
 #endif
 
