@@ -164,7 +164,7 @@ static inline void catch_signals(void)
         sig_; \
     })
 
-/* The beginning of a stub, before the name */
+/* A stub up to its name */
 #if defined(__i386__) || defined(__x86_64__)
 static const uint8_t native_stub[] = { 0x0f, 0xff, NATIVE_X86_MODRM, 0xc3 };
 #elif defined(__aarch64__)
@@ -188,6 +188,23 @@ static inline void flush_code(void *p, size_t size)
 #if !defined(__i386__) && !defined(__x86_64__)
     __builtin___clear_cache(p, (char *)p + size);
 #endif
+}
+
+/* Make a stub at @p by the guest's own stores: no native call has a part. */
+static inline void make_stub(char *p, const char *name)
+{
+    /* volatile, or a compiler makes calls of the loops */
+    volatile char *at = p;
+
+    for (size_t i = 0; i < sizeof(native_stub); i++) {
+        *at++ = ((const char *)native_stub)[i];
+    }
+    /* With NULs up to the bound: also what wcscat() would append to */
+    for (size_t i = 0; i <= NATIVE_NAME_MAX; i++) {
+        *at++ = *name;
+        name += *name != 0;
+    }
+    flush_code(p, (char *)at - p);
 }
 
 #endif /* NATIVE_TEST_H */
