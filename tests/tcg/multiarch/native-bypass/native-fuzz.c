@@ -610,10 +610,10 @@ int main(int argc, char **argv)
     while ((opt = getopt(argc, argv, "s:n:f:t:p")) != -1) {
         switch (opt) {
         case 's':
-            seed = strtoull(optarg, NULL, 0);
+            seed = atoll(optarg);
             break;
         case 'n':
-            trials = strtoull(optarg, NULL, 0);
+            trials = atoll(optarg);
             break;
         case 'f':
             for (i = 0; native_rows[i].name; i++) {
@@ -629,7 +629,7 @@ int main(int argc, char **argv)
             }
             break;
         case 't':
-            only = strtoull(optarg, NULL, 0);
+            only = atoll(optarg);
             break;
         case 'p':
             show = true;
