@@ -104,54 +104,55 @@ static struct {
 } now;
 static Call *current;
 
-#define FAIL(c, ...) \
+static inline void describe(const Call *c)
+{
+    printf("%s: %s, operands %p %p, n 0x%lx, shape %ld, page %ld, kind %ld: ",
+           now.test, c->f->name, c->op[0].start, c->op[1].start,
+           (long)c->op[0].size, now.shape, now.page, now.kind);
+}
+
+/* As CHECK(), of a call */
+#define EXPECT(c, cond, ...) \
     do { \
-        printf("%s: %s, operands %p %p, n 0x%lx, shape %ld, page %ld, " \
-               "kind %ld: ", now.test, (c)->f->name, (c)->op[0].start, \
-               (c)->op[1].start, (long)(c)->op[0].size, now.shape, now.page, \
-               now.kind); \
-        printf(__VA_ARGS__); \
-        printf("\n"); \
-        if (++failures == MAX_FAILURES) { \
-            exit(EXIT_FAILURE); \
+        if (!(cond)) { \
+            describe(c); \
         } \
+        CHECK(cond, __VA_ARGS__); \
     } while (0)
 
 static inline void init_functions(void)
 {
     for (size_t i = 0; i < FUNCTIONS; i++) {
         const NativeRow *row = native_types(&native_rows[i]);
+        const char *name = native_rows[i].name;
         bool writes = row->args[0] == TYPE_out || row->args[0] == TYPE_cat;
+        bool size = native_has(row, TYPE_size);
         Function *f = &functions[i];
 
-        f->name = native_rows[i].name;
-        f->kind = native_rows[i].kind;
-        f->result = row->result;
-        f->count = row->nargs;
-        f->type = row->args;
-        f->call = native_function(f->name);
-        if (!f->call) {
-            printf("%s: not replaced\n", f->name);
-            exit(EXIT_FAILURE);
-        }
-
-        f->width = native_char_size(&native_rows[i]);
+        *f = (Function) {
+            .name = name,
+            .kind = native_rows[i].kind,
+            .result = row->result,
+            .count = row->nargs,
+            .type = row->args,
+            .call = native_function(name),
+            .width = native_char_size(&native_rows[i]),
+            .limits_room = row->result == TYPE_size && writes,
+            .bounded = size && !(row->result == TYPE_size && writes),
+            /* What the types do not tell: this one looks for the last one, */
+            .down = !strcmp(name, "memrchr"),
+            /* and this one goes on while characters are in the set. */
+            .alike = row->result == TYPE_int || !strcmp(name, "strspn"),
+        };
         for (unsigned j = 0; j < f->count; j++) {
             f->pointers += native_is_pointer(f->type[j]);
         }
-        f->limits_room = f->result == TYPE_size && writes;
-        f->bounded = native_has(row, TYPE_size) && !f->limits_room;
         f->one_pace = f->pointers == 2 && f->kind != KIND_GUEST &&
                       (f->result == TYPE_int ||
                        (f->result == TYPE_ptr && writes));
-
-        /*
-         * What the types do not tell: that this one goes on while characters
-         * are in the set, unlike strcspn(), ...
-         */
-        f->alike = f->result == TYPE_int || !strcmp(f->name, "strspn");
-        /* ... and that this one looks for the last one, unlike memchr(). */
-        f->down = !strcmp(f->name, "memrchr");
+        if (!f->call) {
+            die(name);
+        }
     }
 }
 
@@ -199,33 +200,27 @@ static inline void prepare(Call *c, const Function *f, char *const where[2],
     c->f = f;
     open = open && f->bounded;
     for (unsigned i = 0; i < f->count; i++) {
-        Operand *o = &c->op[k];
+        NativeType type = f->type[i];
 
-        if (!native_is_pointer(f->type[i])) {
-            continue;
-        }
-        o->start = where[k];
-        o->type = f->type[i];
-        o->size = is_needle(f, k) && tested != k ? 1 : n;
-        o->written = o->type == TYPE_out ? 0 : o->size;
-        o->nul = open ? SIZE_MAX : f->down ? 0 : o->size - 1;
-        if (o->type == TYPE_out) {
-            o->nul = SIZE_MAX;
-        } else if (o->type == TYPE_cat) {
-            o->nul = o->written = n / 2;
-            o->size = o->written + n + open;
-        }
-        c->arg[i] = (uintptr_t)(o->type == TYPE_strp ? (char *)&c->cell
-                                                  : o->start);
-        k++;
-    }
+        if (native_is_pointer(type)) {
+            size_t size = is_needle(f, k) && tested != k ? 1 : n;
+            Operand *o = &c->op[k];
 
-    k = 0;
-    for (unsigned i = 0; i < f->count; i++) {
-        k += native_is_pointer(f->type[i]);
-        if (f->type[i] == TYPE_room) {
+            *o = (Operand) {
+                .start = where[k++], .type = type, .size = size,
+                .written = type == TYPE_out ? 0 : size,
+                .nul = open || type == TYPE_out ? SIZE_MAX :
+                       f->down ? 0 : size - 1,
+            };
+            if (type == TYPE_cat) {
+                o->nul = o->written = n / 2;
+                o->size = o->written + n + open;
+            }
+            c->arg[i] = (uintptr_t)(type == TYPE_strp ? (char *)&c->cell
+                                                      : o->start);
+        } else if (type == TYPE_room) {
             c->arg[i] = huge ? SIZE_MAX : c->op[0].size;
-        } else if (f->type[i] == TYPE_size) {
+        } else if (type == TYPE_size) {
             unsigned of = f->limits_room ? 0 : k - 1;
 
             c->arg[i] = huge && !(is_needle(f, of) && tested != of)
@@ -248,24 +243,18 @@ static inline void put_char(const Call *c, char *p, int value)
     }
 }
 
-/* Put the contents into the operands, as far as there is memory. */
+/* Put the contents into an operand, as far as there is memory. */
 static inline void fill_operand(const Call *c, unsigned k, const char *limit)
 {
     const Operand *o = &c->op[k];
-    size_t n = o->size;
+    bool written = o->type == TYPE_out || o->type == TYPE_cat;
+    size_t n = written ? o->nul + 1 : o->size;
+    char *p = o->start;
 
-    if (o->type == TYPE_out || o->type == TYPE_cat) {
-        n = o->nul + 1;
-    }
-
-    for (size_t i = 0; i < n; i++) {
-        char *p = o->start + i * c->f->width;
-
-        if (limit - p < (ptrdiff_t)c->f->width) {
-            break;
-        }
+    for (size_t i = 0; i < n && limit - p >= c->f->width; i++) {
         put_char(c, p, i == o->nul ? 0
                        : (k && !c->f->alike ? 128 : 1) + i % 127);
+        p += c->f->width;
     }
 }
 
@@ -275,11 +264,11 @@ static inline void fill(const Call *c, unsigned first)
     for (unsigned i = first; i < first + 2; i++) {
         memset(arena[i], 0xee, pages * page);
     }
-    for (unsigned i = first; i < first + 2; i++) {
-        for (unsigned k = 0; k < c->f->pointers; k++) {
-            if ((size_t)(c->op[k].start - arena[i]) < pages * page) {
-                fill_operand(c, k, arena[i] + pages * page);
-            }
+    for (unsigned i = 0; i < 2 * c->f->pointers; i++) {
+        char *in = arena[first + i % 2];
+
+        if ((size_t)(c->op[i / 2].start - in) < pages * page) {
+            fill_operand(c, i / 2, in + pages * page);
         }
     }
 }
@@ -333,21 +322,12 @@ static inline bool address_known(const Function *f, Bad bad)
 
 static inline void spoil(char *p, Bad bad)
 {
-    switch (bad) {
-    case NO_ACCESS:
-        mprotect(p, page, PROT_NONE);
-        break;
-    case READ_ONLY:
-        mprotect(p, page, PROT_READ);
-        break;
-    case UNMAPPED:
+    if (bad == UNMAPPED) {
         munmap(p, page);
-        break;
-    case BEYOND_END:
+    } else if (bad == BEYOND_END) {
         mmap(p, page, PROT_RW, MAP_SHARED | MAP_FIXED, empty_fd, 0);
-        break;
-    default:
-        abort();
+    } else {
+        mprotect(p, page, bad == READ_ONLY ? PROT_READ : PROT_NONE);
     }
 }
 
@@ -407,8 +387,7 @@ static void handler(int sig, siginfo_t *info, void *context)
     Call *c = current;
 
     if (!c) {
-        printf("%s: signal %d of the test itself at %p\n", now.test, sig,
-               info->si_addr);
+        psiginfo(info, "a signal of the test itself");
         fflush(stdout);
         _exit(EXIT_FAILURE);
     }
@@ -449,29 +428,17 @@ static inline bool run(Call *c)
         c->returned = true;
     }
     current = outer;
-    if (!c->returned) {
-        return false;
-    }
-
-    switch (c->f->result) {
-    case TYPE_int:
-        c->result = ((int)c->result > 0) - ((int)c->result < 0);
-        break;
-    case TYPE_dup:
-        if (c->result) {
-            void *copy = (void *)c->result;
-
-            c->result = !strncmp(copy, c->op[0].start, c->op[0].size);
-            free(copy);
-        }
-        break;
-    case TYPE_none:
+    if (!c->returned || c->f->result == TYPE_none) {
         c->result = 0;
-        break;
-    default:
-        break;
+    } else if (c->f->result == TYPE_int) {
+        c->result = ((int)c->result > 0) - ((int)c->result < 0);
+    } else if (c->f->result == TYPE_dup && c->result) {
+        void *copy = (void *)c->result;
+
+        c->result = !strncmp(copy, c->op[0].start, c->op[0].size);
+        free(copy);
     }
-    return true;
+    return c->returned;
 }
 
 /*
@@ -482,9 +449,7 @@ static inline bool try_out(Call *c, unsigned first)
 {
     copy_arenas(image, arena, first);
     c->good = run(c) && c->faults == 0;
-    if (!c->good) {
-        FAIL(c, "a fault at %p with nothing wrong", c->info.si_addr);
-    }
+    EXPECT(c, c->good, "a fault at %p", c->info.si_addr);
     c->good_result = c->result;
     c->good_cell = c->cell;
     copy_arenas(expected, arena, first);
@@ -504,28 +469,9 @@ static inline bool set_up(Call *c, const Function *f, char *const where[2],
 
 /* Both NULL, or as far into the first operand; the end at 4 GiB is 0, too. */
 static inline bool same_address(const Call *c, const char *p,
-                         const Call *d, const char *q)
+                                const Call *d, const char *q)
 {
     return (!p && !q) || p - c->op[0].start == q - d->op[0].start;
-}
-
-/* That the call gives what @there did, which set_up() made in other arenas */
-static inline void run_elsewhere(Call *c, const Call *there)
-{
-    bool same;
-
-    run(c);
-    same = c->f->result != TYPE_ptr ? c->result == there->good_result :
-           same_address(c, (char *)c->result,
-                        there, (char *)there->good_result);
-    if (!c->returned || c->faults) {
-        FAIL(c, "signal %d at %p", c->info.si_signo, c->info.si_addr);
-    } else if (!same || !same_address(c, c->cell, there, there->good_cell)) {
-        FAIL(c, "result 0x%lx, not 0x%lx", (long)c->result,
-             (long)there->good_result);
-    } else if (!same_arenas(arena, expected, 0)) {
-        FAIL(c, "memory differs");
-    }
 }
 
 /* What the access of a byte raises in translated code */
@@ -549,19 +495,23 @@ static inline siginfo_t access_byte(char *p, bool write)
     return c.info;
 }
 
-/* That the call has had @faults faults, and has done what is expected. */
-static inline void check_done(Call *c, int faults)
+/*
+ * That the call has had @faults faults, and has done what is expected.  It may
+ * have been @like that has found that out, with other arenas.
+ */
+static inline void check_done(Call *c, const Call *like, int faults)
 {
-    if (!c->returned) {
-        FAIL(c, "not mended, after %d faults; the last one at %p", c->faults,
-             c->info.si_addr);
-    } else if (c->faults != faults) {
-        FAIL(c, "%d faults, not %d", c->faults, faults);
-    } else if (c->result != c->good_result || c->cell != c->good_cell) {
-        FAIL(c, "result 0x%lx, not 0x%lx", (long)c->result,
-             (long)c->good_result);
-    } else if (!same_arenas(arena, expected, 0)) {
-        FAIL(c, "memory is not as without the fault");
+    bool same = c->f->result != TYPE_ptr ? c->result == like->good_result :
+                same_address(c, (char *)c->result,
+                             like, (char *)like->good_result);
+
+    EXPECT(c, c->returned && c->faults == faults,
+           "%d faults of %d, the last one at %p", c->faults, faults,
+           c->info.si_addr);
+    if (c->returned) {
+        EXPECT(c, same && same_address(c, c->cell, like, like->good_cell),
+               "0x%lx, 0x%lx", (long)c->result, (long)like->good_result);
+        EXPECT(c, same_arenas(arena, expected, 0), "memory");
     }
 }
 
@@ -576,7 +526,7 @@ static inline void mend_one(Call *c, char *p, Bad bad)
     run(c);
     c->mend = false;
     mend(p);
-    check_done(c, 1);
+    check_done(c, c, 1);
     copy_arenas(arena, image, 0);
 }
 

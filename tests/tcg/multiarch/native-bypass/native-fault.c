@@ -43,31 +43,6 @@ static const struct {
     { -6001, 2500, true },
 };
 
-static void *function_start(void *function)
-{
-    /* Without the bit that says Thumb */
-    return (void *)((uintptr_t)function & -2);
-}
-
-static _Unwind_Reason_Code look_for(struct _Unwind_Context *context, void *arg)
-{
-    void **function = arg;
-
-    if (function_start((void *)_Unwind_GetRegionStart(context)) ==
-        function_start(*function)) {
-        *function = NULL;
-        return _URC_END_OF_STACK;
-    }
-    return _URC_NO_REASON;
-}
-
-/* Whether the stack leads from here to @function. */
-static bool unwinds_to(void *function)
-{
-    _Unwind_Backtrace(look_for, &function);
-    return !function;
-}
-
 /*
  * In QEMU's vdso for i386, the unwind information of the signal frame is 4
  * bytes off: there, no handler's stack leads anywhere.
@@ -78,11 +53,25 @@ static bool unwinds_to(void *function)
 # define CAN_UNWIND     true
 #endif
 
+/* Whether the handler's stack leads to the caller of the native function */
 static bool unwound;
+
+static _Unwind_Reason_Code look_for_caller(struct _Unwind_Context *context,
+                                           void *arg)
+{
+    uintptr_t function = _Unwind_GetRegionStart(context);
+
+    /* Without the bit that says Thumb */
+    if (((function ^ (uintptr_t)call_native) & -2) == 0) {
+        unwound = true;
+        return _URC_END_OF_STACK;
+    }
+    return _URC_NO_REASON;
+}
 
 static void unwind_in_handler(Call *c)
 {
-    unwound = unwinds_to(call_native);
+    _Unwind_Backtrace(look_for_caller, NULL);
 }
 
 /* The registers, and the PC, are those of the call. */
@@ -92,20 +81,14 @@ static void check_context(Call *c)
     Dl_info info;
 
     if (c->f->kind == KIND_GUEST || c->f->kind == KIND_CHECKED) {
-        if (!dladdr((void *)c->pc, &info) ||
-            !strstr(info.dli_fname, "libnative.so")) {
-            FAIL(c, "PC 0x%lx is not in libnative.so", (long)c->pc);
-        }
+        EXPECT(c, dladdr((void *)c->pc, &info) &&
+               strstr(info.dli_fname, "libnative.so"), "0x%lx", (long)c->pc);
         return;
     }
-    if (c->pc - entry >= 16) {
-        FAIL(c, "PC 0x%lx is not at the stub 0x%lx", (long)c->pc, (long)entry);
-    }
+    EXPECT(c, c->pc - entry < 16, "0x%lx", (long)c->pc);
     for (unsigned i = 0; i < c->f->count; i++) {
-        if (c->seen_arg[i] != c->arg[i]) {
-            FAIL(c, "argument %u: 0x%lx is not the 0x%lx that was passed", i,
-                 (long)c->seen_arg[i], (long)c->arg[i]);
-        }
+        EXPECT(c, c->seen_arg[i] == c->arg[i], "argument %u: 0x%lx", i,
+               (long)c->seen_arg[i]);
     }
 }
 
@@ -147,9 +130,7 @@ static void check_unwritten(Call *c)
             same &= may_be(c, i & 1, i / 2);
         }
     }
-    if (!same) {
-        FAIL(c, "something was written before the signal");
-    }
+    EXPECT(c, same, "something was written before the signal");
     copy_arenas(arena, image, 0);
 }
 
@@ -157,27 +138,25 @@ static void check_unwritten(Call *c)
 static void expect_signal(Call *c, Bad bad, const void *addr, size_t align)
 {
     run(c);
-    if (c->returned || c->faults != 1) {
-        FAIL(c, "no signal, and one was due at %p", addr);
+    EXPECT(c, !c->returned && c->faults == 1, "%d faults, due at %p", c->faults,
+           addr);
+    if (c->returned) {
         return;
     }
-    if (c->info.si_signo != bad_signal[bad].sig ||
-        c->info.si_code != bad_signal[bad].code ||
-        (address_known(c->f, bad) &&
-         ((uintptr_t)c->info.si_addr & -align) != ((uintptr_t)addr & -align))) {
-        FAIL(c, "signal %d, code %d, address %p, not %d, %d, %p",
-             c->info.si_signo, c->info.si_code, c->info.si_addr,
-             bad_signal[bad].sig, bad_signal[bad].code, addr);
-    }
+    EXPECT(c, c->info.si_signo == bad_signal[bad].sig &&
+           c->info.si_code == bad_signal[bad].code, "signal %d, code %d",
+           c->info.si_signo, c->info.si_code);
+    EXPECT(c, !address_known(c->f, bad) ||
+           ((uintptr_t)c->info.si_addr & -align) == ((uintptr_t)addr & -align),
+           "%p, not %p", c->info.si_addr, addr);
     check_context(c);
 }
 
 static void expect_none(Call *c)
 {
-    if (!run(c) || c->faults) {
-        FAIL(c, "signal %d at %p, and none was due", c->info.si_signo,
-             c->info.si_addr);
-    }
+    run(c);
+    EXPECT(c, c->returned && !c->faults, "signal %d at %p", c->info.si_signo,
+           c->info.si_addr);
 }
 
 /* Whether the guest is told rightly if it was a write */
@@ -255,12 +234,9 @@ static void test_pages(const Function *f, unsigned tested)
                 mend(p - page);
                 mend(p);
                 check_unwritten(&c);
-                if (!access_is_right(&c, tested, now.kind)) {
-                    FAIL(&c, "reported as a %s", c.write ? "write" : "read");
-                }
-                if (c.in_handler && !unwound) {
-                    FAIL(&c, "the stack does not unwind to the caller");
-                }
+                EXPECT(&c, access_is_right(&c, tested, now.kind),
+                       "reported as a %s", c.write ? "write" : "read");
+                EXPECT(&c, !c.in_handler || unwound, "stack");
                 mend_one(&c, p, now.kind);
             }
         }
@@ -319,34 +295,6 @@ static void test_order(const Function *f, const long starts[2], unsigned swap)
             check_unwritten(&c);
         }
     }
-}
-
-/* n = SIZE_MAX: on to the end of the arena, the other operand being longer */
-static void test_huge(const Function *f, unsigned tested)
-{
-    static Call c;
-    char *where[2] = { arena[0] + 100, arena[1] + 100 };
-    char *end = arena[tested] + pages * page;
-
-    now.test = "SIZE_MAX";
-    now.shape = now.page = now.kind = 0;
-    where[tested] += pages * page - 2000;
-    prepare(&c, f, where, 50, tested, true, true);
-    fill(&c, 0);
-    for (unsigned k = 0; k < f->pointers; k++) {
-        Operand *o = &c.op[k];
-        char *limit = arena[k] + pages * page;
-
-        /* No terminator, except behind where the other operand ends */
-        if (o->type != TYPE_cat) {
-            o->size = (limit - o->start) / f->width;
-            o->nul = k == tested ? SIZE_MAX : o->size - 1;
-            fill_operand(&c, k, limit);
-        }
-    }
-    copy_arenas(image, arena, 0);
-    expect_signal(&c, NO_ACCESS, end, 1);
-    check_unwritten(&c);
 }
 
 /* Addresses that nothing can be mapped at, and NULL */
@@ -438,6 +386,33 @@ static void test_nothing(const Function *f)
     expect_none(&c);
 }
 
+/* The operand goes on behind the end of its arena, where memory is @bad. */
+static void test_end(const Function *f, unsigned tested, bool huge, Bad bad)
+{
+    static Call c;
+    char *where[2] = { arena[0], arena[1] };
+    char *behind = arena[tested] + pages * page;
+
+    now.test = "to the end";
+    now.shape = huge;
+    now.page = tested;
+    now.kind = bad;
+    where[tested] = behind - 102;
+    prepare(&c, f, where, 200, tested, true, huge);
+    if (huge && f->pointers == 2 && c.op[!tested].type != TYPE_cat &&
+        !is_needle(f, !tested)) {
+        /* The other one goes on as long, and no longer than its arena. */
+        Operand *o = &c.op[!tested];
+
+        o->size = pages * page / f->width;
+        o->nul = o->size - 1;
+    }
+    fill(&c, 0);
+    copy_arenas(image, arena, 0);
+    expect_signal(&c, bad, behind, f->down ? page : 1);
+    check_unwritten(&c);
+}
+
 /* The end of a 32-bit guest's address space: that of o32 is the lower half. */
 static void test_top(const Function *f, unsigned tested, bool huge)
 {
@@ -448,27 +423,10 @@ static void test_top(const Function *f, unsigned tested, bool huge)
     char *const behind = NULL;
 # endif
     const size_t size = pages * page;
-    static Call c;
-    char *where[2] = { arena[0], arena[1] }, *own = arena[tested];
+    char *own = arena[tested];
 
     arena[tested] = map_pages(behind - size, size, PROT_RW);
-    where[tested] = behind - 102;
-    now.test = "top";
-    now.shape = now.page = 0;
-    now.kind = huge;
-    prepare(&c, f, where, 200, tested, true, huge);
-    if (huge && f->pointers == 2 && c.op[!tested].type != TYPE_cat &&
-        !is_needle(f, !tested)) {
-        /* The other one goes on as long, and no longer than its arena. */
-        Operand *o = &c.op[!tested];
-
-        o->size = size / f->width;
-        o->nul = o->size - 1;
-    }
-    fill(&c, 0);
-    copy_arenas(image, arena, 0);
-    expect_signal(&c, UNMAPPED, behind, f->down ? page : 1);
-    check_unwritten(&c);
+    test_end(f, tested, huge, UNMAPPED);
     munmap(arena[tested], size);
     arena[tested] = own;
 #endif
@@ -481,12 +439,11 @@ int main(void)
         for (unsigned tested = 0; tested < f->pointers; tested++) {
             test_pages(f, tested);
             test_outside(f, tested);
-            test_top(f, tested, false);
-            if (f->bounded || f->limits_room) {
+            for (int huge = f->bounded || f->limits_room; huge >= 0; huge--) {
                 if (!f->down) {
-                    test_huge(f, tested);
+                    test_end(f, tested, huge, NO_ACCESS);
                 }
-                test_top(f, tested, true);
+                test_top(f, tested, huge);
             }
         }
         for (size_t i = 0; f->one_pace && i < 2 * ARRAY_SIZE(orders); i++) {

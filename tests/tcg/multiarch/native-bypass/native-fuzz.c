@@ -17,7 +17,6 @@
 
 #include "native-table.h"
 #include "native-test.h"
-#include <time.h>
 
 #define MIN(a, b)       ((a) < (b) ? (a) : (b))
 #define MAX(a, b)       ((a) > (b) ? (a) : (b))
@@ -106,11 +105,10 @@ static void random_start(const char *name, uint64_t trial)
     random_state[1] = z >> 32 | 1;
 }
 
-/* Contents come from here, and become the characters mask & x ^ base. */
-#define POOL    4096
-static uint32_t pool[POOL];
-
-/* Wide ones have the sign of base in all other bytes, and mask in any byte. */
+/*
+ * Random characters x become mask & x ^ base.  Wide ones have the sign of base
+ * in all other bytes, and mask in any byte.
+ */
 static const struct {
     int8_t mask, base;
 } alphabets[] = {
@@ -215,9 +213,10 @@ static void choose(void)
                          len[i] + 1;
     }
     if (row.ends && row.op[0] == TYPE_out) {
-        call.extent[0] = row.fills ? n :
-                         row.truncates ? MIN(call.extent[src], n) :
-                         call.extent[src];
+        call.extent[0] = row.fills ? n : call.extent[src];
+        if (row.truncates) {
+            call.extent[0] = MIN(call.extent[0], n);
+        }
     }
     need = row.sizes ? n : call.extent[0];
     if (cat) {
@@ -272,8 +271,8 @@ static void fill(void)
         } else {
             mask <<= 8 * below(4);
         }
-        for (uint32_t k = below(POOL); w < end; w++, k++) {
-            *w = (pool[k % POOL] & mask) ^ base;
+        while (w < end) {
+            *w++ = (random32() & mask) ^ base;
         }
         if (below(2)) {
             index = below(ARRAY_SIZE(alphabets));
@@ -292,7 +291,7 @@ static void fill(void)
             size_t i = below(4) ? below(common) : common - 1;
 
             put_char(q, i, get_char(q, i) ^
-                     (below(2) ? random32() : 1 << below(32)));
+                     (below(2) ? random32() : 1u << below(32)));
         }
     }
     if (row.chr) {
@@ -393,6 +392,10 @@ static bool results_differ(void)
             break;
         case TYPE_int:
             r[by] = only_sign() ? (value > 0) - (value < 0) : value;
+#ifdef __mips64
+            /* The ABI has it sign-extended. */
+            r[by] += call.result[by] - (intptr_t)value;
+#endif
             break;
         case TYPE_ptr:
             r[by] = offset(by, (void *)call.result[by]);
@@ -401,13 +404,6 @@ static bool results_differ(void)
             r[by] = call.result[by];
         }
     }
-#if defined(__mips64)
-    if (row.result == TYPE_int &&
-        (intptr_t)call.result[NATIVE_LIB] != (int)call.result[NATIVE_LIB]) {
-        printf("%s: an int that is not sign-extended\n", row.name);
-        return true;
-    }
-#endif
     if (row.result == TYPE_dup) {
         char *copy[2] = { (char *)r[LIBC], (char *)r[NATIVE_LIB] };
         bool same = copy[0] && copy[1] && !strcmp(copy[0], copy[1]);
@@ -501,22 +497,9 @@ static bool try_row(unsigned long first, unsigned long end)
                caught.info.si_addr, call.made_by == LIBC ? "libc's" : "native");
     }
 
-    /* The operands as they were */
-    random_start(row.name, call.number);
-    choose();
-    fill();
-    printf("    arguments 0x%lx, 0x%lx, 0x%lx, 0x%lx\n", (long)call.arg[0],
-           (long)call.arg[1], (long)call.arg[2], (long)call.arg[3]);
-    for (unsigned i = 0; i < row.ops; i++) {
-        const uint8_t *p = arena[LIBC][row.moved ? 0 : i] + call.at[i];
-        size_t bytes = call.extent[i] * row.width;
-
-        printf("    operand %u, %zu bytes:", i, bytes);
-        for (size_t k = 0; k < MIN(bytes, 128); k++) {
-            printf(" %02x", p[k]);
-        }
-        printf("\n");
-    }
+    printf("    arguments 0x%lx, 0x%lx, 0x%lx, 0x%lx; %zu and %zu characters\n",
+           (long)call.arg[0], (long)call.arg[1], (long)call.arg[2],
+           (long)call.arg[3], call.extent[0], call.extent[1]);
     printf("    again: native-fuzz -s %llu -f %s -t %lu\n", seed, row.name,
            call.number);
     fflush(stdout);
@@ -556,11 +539,10 @@ static uintptr_t plain_lcat(uintptr_t dst, uintptr_t src, uintptr_t n,
 static bool find_functions(void)
 {
     NativeFn *theirs = native_libc_function(row.name);
+    NativeFn *ours = native_function(row.name);
     Dl_info info;
 
-    row.function[NATIVE_LIB] = native_function(row.name);
-    if (!row.function[NATIVE_LIB] ||
-        !dladdr(row.function[NATIVE_LIB], &info) || !info.dli_sname ||
+    if (!ours || !dladdr(ours, &info) || !info.dli_sname ||
         strcmp(info.dli_sname, row.name)) {
         printf("%s: not replaced\n", row.name);
         return false;
@@ -569,12 +551,12 @@ static bool find_functions(void)
         theirs = strstr(row.name, "lcpy") ? plain_lcpy :
                  strstr(row.name, "lcat") ? plain_lcat : NULL;
     }
-    if (!theirs || !dladdr(theirs, &info) ||
-        strstr(info.dli_fname, "/libnative.so")) {
+    if (!theirs) {
         printf("%s: nothing to compare with\n", row.name);
         return false;
     }
     row.function[LIBC] = theirs;
+    row.function[NATIVE_LIB] = ours;
     return true;
 }
 
@@ -615,18 +597,6 @@ static void learn(const NativeRow *native)
                 row.op[0] == TYPE_out;
 }
 
-static unsigned long long number(const char *digits)
-{
-    unsigned long long n;
-    char rest;
-
-    if (sscanf(digits, "%llu%c", &n, &rest) != 1) {
-        printf("%s: not a number\n", digits);
-        exit(2);
-    }
-    return n;
-}
-
 int main(int argc, char **argv)
 {
     struct sigaction sa = {
@@ -635,16 +605,15 @@ int main(int argc, char **argv)
     bool chosen[ARRAY_SIZE(native_rows)] = { }, show = false;
     unsigned long trials = 10000, only = -1;
     unsigned count = 0, done = 0, failed = 0;
-    time_t start = time(NULL), last = start;
     int opt, i;
 
     while ((opt = getopt(argc, argv, "s:n:f:t:p")) != -1) {
         switch (opt) {
         case 's':
-            seed = number(optarg);
+            seed = atoll(optarg);
             break;
         case 'n':
-            trials = number(optarg);
+            trials = atoll(optarg);
             break;
         case 'f':
             for (i = 0; native_rows[i].name; i++) {
@@ -660,7 +629,7 @@ int main(int argc, char **argv)
             }
             break;
         case 't':
-            only = number(optarg);
+            only = atoll(optarg);
             break;
         case 'p':
             show = true;
@@ -673,10 +642,6 @@ int main(int argc, char **argv)
     arena_size = 6 * page;
     libc_memcpy = native_libc_function("memcpy");
     libc_memcmp = native_libc_function("memcmp");
-    random_start("", 0);
-    for (i = 0; i < POOL; i++) {
-        pool[i] = random32();
-    }
     for (i = 0; i < 4; i++) {
         arena[i / 2][i % 2] = map_guarded(arena_size, PROT_RW);
     }
@@ -693,11 +658,10 @@ int main(int argc, char **argv)
             failed++;
         }
         done++;
-        if (show && (time(NULL) - last >= 60 || !native_rows[i + 1].name)) {
-            last = time(NULL);
-            printf("%u functions, %ld s\n", done, (long)(last - start));
+        if (show) {
+            printf("%u functions, %u failed\n", done, failed);
             fflush(stdout);
         }
     }
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failed != 0;
 }

@@ -222,27 +222,24 @@ __typeof(memcpy) old_memcpy;
 /* Programs of before 2011 may be wrong about memcpy(), and yet work. */
 static void test_old_memcpy(void)
 {
-    static const size_t sizes[] = { 1, 5, 16, 33, 100, 257, 4096, 8192 };
-    static unsigned char area[10000], expected[10000];
+    static unsigned char area[12000], expected[12000];
+    NativeFn *libc_memmove = native_libc_function("memmove");
     Dl_info info;
 
     CHECK(dladdr(old_memcpy, &info) &&
           strstr(info.dli_fname, "/libnative.so"), "not replaced");
-    for (int i = 0; i < ARRAY_SIZE(sizes) * 2; i++) {
-        size_t n = sizes[i / 2];
+    for (size_t n = 1; n < 10000; n = n * 3 + 2) {
+        for (int shift = -1024; shift <= 1024; shift += 31) {
+            unsigned char *from = area + 1024, *to = from + shift;
 
-        for (size_t shift = 1; shift <= 1024; shift *= 4) {
-            size_t to = i % 2 ? shift : 0, from = i % 2 ? 0 : shift;
-
-            for (size_t j = 0; j < sizeof(area); j++) {
-                area[j] = expected[j] = j * 7 + j / 256;
+            for (size_t i = 0; i < sizeof(area); i++) {
+                area[i] = expected[i] = i * 7 + i / 256;
             }
-            for (size_t j = 0; j < n; j++) {
-                expected[to + j] = area[from + j];
-            }
-            CHECK(old_memcpy(area + to, area + from, n) == area + to &&
+            libc_memmove((uintptr_t)(expected + 1024 + shift),
+                         (uintptr_t)(expected + 1024), n, 0);
+            CHECK(old_memcpy(to, from, n) == to &&
                   !memcmp(area, expected, sizeof(area)),
-                  "%zu bytes from %zu to %zu", n, from, to);
+                  "%zu bytes moved by %d", n, shift);
         }
     }
 }

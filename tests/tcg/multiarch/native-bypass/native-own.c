@@ -10,34 +10,25 @@
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include "native-own.h"
 
-/* The addresses of the results tell the functions apart. */
+/* Which of the program's own was called last */
+static const char *called;
+
 #define OWN_DEFINE(name) \
-    static const char own_ ## name[] = #name; \
     const char *name(void) \
     { \
-        return own_ ## name; \
-    } \
-    static const char *call_ ## name(void) \
-    { \
-        return name(); \
+        called = #name; \
+        return called; \
     }
 OWN_NAMES(OWN_DEFINE)
-
-#define OWN_ENTRY(name)     { own_ ## name, call_ ## name },
-
-static const OwnCall program_calls[] = {
-    OWN_NAMES(OWN_ENTRY)
-    {}
-};
 
 static int failures;
 
 static void check(const char *who, const char *name, OwnFn *call)
 {
-    if (!call || call() != name) {
+    called = NULL;
+    if (!call || !call() || !called || __builtin_strcmp(called, name)) {
         printf("%s: %s calls another one\n", name, who);
         failures++;
     }
@@ -55,10 +46,10 @@ int main(void)
 {
     const OwnCall *library_calls = own_library_calls();
 
-    for (int i = 0; program_calls[i].name; i++) {
-        const char *name = program_calls[i].name;
+    for (int i = 0; own_calls[i].name; i++) {
+        const char *name = own_calls[i].name;
 
-        check("the program", name, program_calls[i].call);
+        check("the program", name, own_calls[i].call);
         check("the library", name, library_calls[i].call);
         check("who asks dlsym()", name, (OwnFn *)dlsym(RTLD_DEFAULT, name));
         if (!is_native(dlsym(RTLD_NEXT, name))) {
@@ -70,5 +61,5 @@ int main(void)
         printf("strlen: not replaced\n");
         failures++;
     }
-    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failures != 0;
 }

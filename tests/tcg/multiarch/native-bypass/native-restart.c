@@ -39,7 +39,7 @@ static void test_all_pages(const Function *f)
         for (unsigned i = 0; i < 2 * pages; i++) {
             mend(arena[i / pages] + i % pages * page);
         }
-        check_done(&c, faults);
+        check_done(&c, &c, faults);
         copy_arenas(arena, image, 0);
     }
 }
@@ -114,11 +114,9 @@ static void test_stopping(const Function *f, size_t n, int difference,
         }
     }
     run(&c);
-    if (c.faults || !c.returned) {
-        FAIL(&c, "fault at %p behind the end", c.info.si_addr);
-    } else if (f->result == TYPE_int && (int)c.result != difference) {
-        FAIL(&c, "result %d, not %d", (int)c.result, difference);
-    }
+    EXPECT(&c, c.returned && !c.faults, "fault at %p", c.info.si_addr);
+    EXPECT(&c, f->result != TYPE_int || (int)c.result == difference,
+           "result %d", (int)c.result);
     for (unsigned k = 0; k < 2; k++) {
         mend(arena[k] + 3 * page);
     }
@@ -137,9 +135,7 @@ static void test_not_stopping(const Function *f)
         where[!k] = arena[!k];
         if (set_up(&c, f, where, 10, 0, true, false)) {
             mend_one(&c, p, NO_ACCESS);
-            if (c.info.si_addr != p) {
-                FAIL(&c, "si_addr %p, not %p", c.info.si_addr, p);
-            }
+            EXPECT(&c, c.info.si_addr == p, "%p", c.info.si_addr);
         }
     }
 }
@@ -178,18 +174,15 @@ static void nest(Call *c)
 {
     char here;
 
-    if ((size_t)(&here - alt_stack) >= sizeof(alt_stack)) {
-        FAIL(c, "the handler is not on its own stack");
-    }
+    EXPECT(c, (size_t)(&here - alt_stack) < sizeof(alt_stack), "stack");
     if (c == &outer) {
         run(&inner);
         mend(arena[2] + 2 * page);
-        if (inner.faults != 1 || inner.returned != inner.mend) {
-            FAIL(&inner, "in a handler: %d faults", inner.faults);
-        } else if (inner.mend && (inner.result != inner.good_result ||
-                                  !same_arenas(arena, expected, 2))) {
-            FAIL(&inner, "in a handler: wrong result, or wrong in memory");
-        }
+        EXPECT(&inner, inner.faults == 1 && inner.returned == inner.mend,
+               "%d faults", inner.faults);
+        EXPECT(&inner, !inner.mend || (inner.result == inner.good_result &&
+                                       same_arenas(arena, expected, 2)),
+               "result or memory");
     }
 }
 
@@ -216,10 +209,12 @@ static void test_nested(const Function *f)
         run(&outer);
         mend(arena[0] + 2 * page);
         if (outer.mend) {
-            check_done(&outer, 1);
-        } else if (outer.returned || outer.faults != 1 ||
-                   (!in_guest_code(f) && !same_arenas(arena, image, 0))) {
-            FAIL(&outer, "left by siglongjmp(): %d faults", outer.faults);
+            check_done(&outer, &outer, 1);
+        } else {
+            EXPECT(&outer, !outer.returned && outer.faults == 1,
+                   "%d faults", outer.faults);
+            EXPECT(&outer, in_guest_code(f) || same_arenas(arena, image, 0),
+                   "memory");
         }
     }
 }
