@@ -1,4 +1,4 @@
-# Native bypass: what the scripts that run native-exec share, sourced by them
+# Native bypass: what the scripts share, sourced by them
 #
 # They have set $test, the test's name, and $target.
 #
@@ -6,7 +6,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 tmp=$PWD/$test.tmp
+root=$NATIVE_SYSROOT
 failed=0
+unset QEMU_NATIVE_BYPASS LD_PRELOAD
+rm -rf "$tmp"
+mkdir -p "$tmp"
 
 # "child 7" prints "native" or "translated", and exits 7.
 program=./native-exec
@@ -36,6 +40,26 @@ run() {
     "$@" > "$tmp/out" 2> "$tmp/err" < /dev/null || status=$?
 }
 
+# qemu NAME ARGUMENT..., and the same with the option
+qemu() {
+    what=$1
+    shift
+    run "$what" "$QEMU" -L "$root" "$@"
+}
+native() {
+    what=$1
+    shift
+    qemu "$what" --native-bypass "$NATIVE_LIB" "$@"
+}
+
+# with VALUE NAME ARGUMENT...: as qemu, with QEMU_NATIVE_BYPASS
+with() {
+    value=$1
+    what=$2
+    shift 2
+    run "$what" env "QEMU_NATIVE_BYPASS=$value" "$QEMU" -L "$root" "$@"
+}
+
 # counted FILE: is what -d native_bypass logs there, once, and nothing else?
 counted() {
     awk '
@@ -45,6 +69,12 @@ counted() {
         END { exit bad || totals != 1 || sum != total ||
               seen["strlen"] != 1 }
     ' "$1" || fail "counts do not add up"
+}
+
+# To be called at the end
+finish() {
+    [ $failed != 0 ] || rm -rf "$tmp"
+    exit $failed
 }
 
 # The program's loader, where QEMU finds it, or "" and a skip

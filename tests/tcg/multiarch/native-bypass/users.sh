@@ -16,20 +16,7 @@ musl=$2
 test=native-users
 # shellcheck source-path=SCRIPTDIR source=scripts.inc.sh
 . "$(dirname "$0")/scripts.inc.sh"
-root=$NATIVE_SYSROOT
 explanation="libnative.so: this library needs QEMU's option --native-bypass"
-
-# qemu NAME ARGUMENT..., and the same with the option
-qemu() {
-    what=$1
-    shift
-    run "$what" "$QEMU" -L "$root" "$@"
-}
-native() {
-    what=$1
-    shift
-    qemu "$what" --native-bypass "$NATIVE_LIB" "$@"
-}
 
 # expect STATUS STDOUT [STDERR]
 expect() {
@@ -70,10 +57,6 @@ limited() {
     [ "$text" = "$expected" ] || fail "output is not \"$expected\""
 }
 
-unset QEMU_NATIVE_BYPASS LD_PRELOAD
-rm -rf "$tmp"
-mkdir -p "$tmp"
-
 # Whatever make has left open: descriptors are counted below.
 exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 
@@ -113,8 +96,8 @@ fi
 # Without the option, the library says so.
 qemu "LD_PRELOAD, no option" -E "LD_PRELOAD=$NATIVE_LIB" "$program" child 7
 expect 127 "" "$explanation"
-run "LD_PRELOAD, bad option" env QEMU_NATIVE_BYPASS=/nonexistent \
-    "$QEMU" -L "$root" -E "LD_PRELOAD=$NATIVE_LIB" "$program" child 7
+with /nonexistent "LD_PRELOAD, bad option" -E "LD_PRELOAD=$NATIVE_LIB" \
+    "$program" child 7
 expect 127 "" "$explanation"
 native "LD_PRELOAD" -E "LD_PRELOAD=$NATIVE_LIB" "$program" child 7
 expect 7 native
@@ -170,31 +153,31 @@ status=$(preloads --native-bypass "$NATIVE_LIB")
 unchanged
 root=$NATIVE_SYSROOT
 
-# Programs that close stderr before they exit
+# Programs that close stderr before they exit, and have another file there
+closed() {
+    expect 7 "$1" "$(cat "$tmp/err")"
+    [ "$(cat "$tmp/file")" = mine ] || fail "the file is: $(cat "$tmp/file")"
+}
+both=$(printf 'native\nnative')
 native "close" -d native_bypass "$program" close "$tmp/file"
-[ "$status" = 7 ] || fail "status $status"
+closed "$both"
 counted "$tmp/err"
-[ "$(cat "$tmp/file")" = mine ] || fail "the file is: $(cat "$tmp/file")"
 native "close, -D" -d native_bypass -D "$tmp/log" "$program" close "$tmp/file"
-expect 7 "$(printf "native\nnative")"
+closed "$both"
 counted "$tmp/log"
-[ "$(cat "$tmp/file")" = mine ] || fail "the file is: $(cat "$tmp/file")"
 native "no close" -d native_bypass "$program" child 7
 counted "$tmp/err"
 qemu "close, no option" -d native_bypass "$program" close "$tmp/file"
-expect 7 "$(printf "translated\ntranslated")"
-[ "$(cat "$tmp/file")" = mine ] || fail "the file is: $(cat "$tmp/file")"
+closed "$(printf 'translated\ntranslated')"
 
 # musl's loader reads no such file, which its user is to know.
 if [ -n "$musl" ]; then
     why="$musl: nothing is preloaded: its loader reads no /etc/ld.so.preload"
     native "musl" "$musl" child 7
     expect 7 translated "qemu-$target: warning: --native-bypass: $why"
-    run "musl, environment" env "QEMU_NATIVE_BYPASS=$NATIVE_LIB" \
-        "$QEMU" "$musl" child 7
+    with "$NATIVE_LIB" "musl, environment" "$musl" child 7
     expect 7 translated
-    run "musl, environment and log" env "QEMU_NATIVE_BYPASS=$NATIVE_LIB" \
-        "$QEMU" -d unimp "$musl" child 7
+    with "$NATIVE_LIB" "musl, environment and log" -d unimp "$musl" child 7
     expect 7 translated "native_bypass: $why"
     native "musl, LD_PRELOAD" -E "LD_PRELOAD=$NATIVE_LIB" "$musl" child 7
     expect 7 native
@@ -203,5 +186,4 @@ if [ -n "$musl" ]; then
     expect 127 "" "$explanation"
 fi
 
-[ $failed != 0 ] || rm -rf "$tmp"
-exit $failed
+finish
