@@ -39,7 +39,8 @@ refresh:
 
 # keeps downloads and the unpacked base
 clean:
-	rm -rf build/obj build/series* build/demo build/qemu-* build/common-user build/*.log
+	for d in build build/10.2; do \
+		rm -rf $$d/obj $$d/series* $$d/demo $$d/qemu-* $$d/common-user $$d/*.log; done
 
 distclean:
 	rm -rf build
@@ -56,6 +57,7 @@ help:
 	@echo 'make refresh       edits made in build/tree go back to patches/ and the new files'
 	@echo 'make clean         removes what was built; distclean also what was fetched'
 	@echo
+	@echo 'QEMU=10.2             for each of these: on that QEMU, in build/10.2'
 	@echo 'QEMU_SRC=DIR|TARBALL  another QEMU tree      FILE=TEXT  input of make demo'
 	@echo 'TARGETS="arm mips"    only these guests      JOBS=N     parallel jobs'
 	@echo 'REROLL=2              make series says v2    FUNCTIONS="memcpy strlen"  make fuzz and bench try these'
