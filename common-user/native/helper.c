@@ -35,78 +35,107 @@
 #undef HELPER_H
 
 /*
- * What a call does through its operands.  If through both, then at the same
- * pace, as a loop over bytes would.
+ * What a call does through an operand: from its first byte up, and if there
+ * are two, at the same pace, as a loop over bytes would.
  */
-enum {
-    ARG0_READ = 1 << 0,
-    ARG0_WRITE = 1 << 1,
-    ARG1_READ = 1 << 2,
-    /* The first operand is read from its last byte, the argument, down. */
-    ARG0_READ_DOWN = 1 << 3,
+typedef enum NativeAccess {
+    NATIVE_NONE,
+    NATIVE_READ,
+    NATIVE_WRITE,
     /* The host function may read what such a loop would not come to. */
-    CARELESS = 1 << 4,
-};
+    NATIVE_READ_AHEAD,
+    /* The operand is the last byte, and is read from there down. */
+    NATIVE_READ_DOWN,
+} NativeAccess;
 
-/* The call under way, for native_bypass_fault(). */
+typedef struct NativeOperand {
+    target_ulong addr;          /* as the guest gave it, with its tag */
+    NativeAccess access;
+    void *host;
+} NativeOperand;
+
+/* The call under way */
 static __thread struct {
-    uintptr_t ra;               /* 0: none */
-    unsigned access;
-    target_ulong arg[2];        /* guest addresses, untagged */
-    bool careful;               /* a CARELESS call has faulted */
+    NativeOperand op[2];        /* only the first one may be written */
+    bool careful;               /* one that reads ahead has faulted */
 } native_call;
 
-typedef struct NativeCall {
-    CPUArchState *env;
-    uintptr_t ra;
-} NativeCall;
-
-static inline void native_operands(unsigned access, target_ulong arg0,
-                                   target_ulong arg1)
+/*
+ * From now on, the call accesses @a, and @b unless that is NULL.  The host's
+ * pointers follow from the addresses: short calls are to store little.
+ */
+static inline void native_operands(const NativeOperand *a,
+                                   const NativeOperand *b)
 {
     signal_barrier();
-    native_call.access = access;
-    native_call.arg[0] = native_untagged(arg0);
-    native_call.arg[1] = native_untagged(arg1);
+    native_call.op[0].addr = a->addr;
+    native_call.op[0].access = a->access;
+    if (b) {
+        native_call.op[1].addr = b->addr;
+        native_call.op[1].access = b->access;
+    } else {
+        native_call.op[1].access = NATIVE_NONE;
+    }
     signal_barrier();
 }
 
-static inline NativeCall native_begin(CPUArchState *env, uintptr_t ra,
-                                      unsigned access,
-                                      target_ulong arg0, target_ulong arg1)
+static inline void native_begin(const NativeOperand *a, const NativeOperand *b,
+                                uintptr_t ra)
 {
     /* What remained of another call would be taken for this one's. */
-    tcg_debug_assert(native_call.ra == 0);
-    native_operands(access, arg0, arg1);
-    native_call.ra = ra;
+    tcg_debug_assert(native_call.op[0].access == NATIVE_NONE);
+    native_operands(a, b);
     set_helper_retaddr(ra);
-    return (NativeCall) { .env = env, .ra = ra };
 }
 
 static inline target_ulong native_end(target_ulong result)
 {
     clear_helper_retaddr();
-    native_call.ra = 0;
+    native_call.op[0].access = NATIVE_NONE;
     return result;
 }
 
-/* A host pointer for @addr; does not return for one that no guest can map. */
-static inline void *native_ptr(NativeCall c, target_ulong addr,
-                               MMUAccessType access_type)
+static inline MMUAccessType native_access_type(NativeAccess access)
 {
-    addr = native_untagged(addr);
-    if (unlikely(addr > GUEST_ADDR_MAX)) {
-        native_end(0);
-        cpu_loop_exit_sigsegv(env_cpu(c.env), addr, access_type, true, c.ra);
-    }
-    return g2h_untagged(addr);
+    return access == NATIVE_WRITE ? MMU_DATA_STORE : MMU_DATA_LOAD;
 }
 
-/* The guest address of what was found in @host, at @addr, or NULL. */
-static inline target_ulong native_found(target_ulong addr, const void *host,
+/* Does not return for an @addr that no guest can map. */
+static inline NativeOperand native_operand(CPUArchState *env, target_ulong addr,
+                                           NativeAccess access, uintptr_t ra)
+{
+    target_ulong untagged = native_untagged(addr);
+
+    if (unlikely(untagged > GUEST_ADDR_MAX)) {
+        native_end(0);
+        cpu_loop_exit_sigsegv(env_cpu(env), untagged,
+                              native_access_type(access), true, ra);
+    }
+    return (NativeOperand) { addr, access, g2h_untagged(untagged) };
+}
+
+/* What follows @bytes of @op */
+static inline NativeOperand native_behind(const NativeOperand *op, size_t bytes,
+                                          NativeAccess access)
+{
+    target_ulong addr = op->addr + bytes;
+
+    return (NativeOperand) {
+        addr, access, g2h_untagged(native_untagged(addr))
+    };
+}
+
+/* The call's own, for what is rare: to pass it would cost the other calls. */
+static inline NativeOperand native_current(unsigned k)
+{
+    return native_behind(&native_call.op[k], 0, native_call.op[k].access);
+}
+
+/* The guest address of what was found in @op, or NULL */
+static inline target_ulong native_found(const NativeOperand *op,
                                         const void *found)
 {
-    return found ? addr + (found - host) : 0;
+    return found ? op->addr + (found - op->host) : 0;
 }
 
 /*
@@ -114,24 +143,27 @@ static inline target_ulong native_found(target_ulong addr, const void *host,
  * a host function that gets so far faults there.  Where no guard page is
  * needed, keep the end from wrapping inside of the host function.
  */
-static inline size_t native_limit(const void *host, target_ulong n,
+static inline size_t native_limit(const NativeOperand *op, target_ulong n,
                                   size_t size)
 {
     uintptr_t last = reserved_va ? guest_base + reserved_va + 1 : UINTPTR_MAX;
-    size_t max = (last - (uintptr_t)host) / size;
+    size_t max = (last - (uintptr_t)op->host) / size;
 
     return MIN(n, MIN(max, SSIZE_MAX / size - 1) + 1);
 }
 
 /* To be called before anything is written: may raise the guest's signal. */
-static inline void native_check(NativeCall c, target_ulong addr, size_t len,
-                                MMUAccessType access_type)
+static inline void native_check(CPUArchState *env, const NativeOperand *op,
+                                size_t len)
 {
-    if (unlikely(native_tags_checked(c.env))) {
+    if (unlikely(native_tags_checked(env))) {
+        NativeAccess access = native_call.op[0].access;
+
         /* It may leave by a longjmp. */
-        native_call.ra = 0;
-        native_check_tags(c.env, addr, len, access_type, c.ra);
-        native_call.ra = c.ra;
+        native_call.op[0].access = NATIVE_NONE;
+        native_check_tags(env, op->addr, len, native_access_type(op->access),
+                          helper_retaddr);
+        native_call.op[0].access = access;
     }
 }
 
@@ -144,11 +176,11 @@ static inline size_t native_left_in_page(const void *p)
  * Whether all of a call is to access these @n characters of @size bytes in one
  * page, which needs no limit, and faults before it has written anything.
  */
-static inline bool native_is_short(NativeCall c, const void *p, target_ulong n,
-                                   size_t size)
+static inline bool native_is_short(CPUArchState *env, const NativeOperand *op,
+                                   target_ulong n, size_t size)
 {
-    return likely(n <= native_left_in_page(p) / size &&
-                  !native_tags_checked(c.env));
+    return likely(n <= native_left_in_page(op->host) / size &&
+                  !native_tags_checked(env));
 }
 
 /*
@@ -156,7 +188,7 @@ static inline bool native_is_short(NativeCall c, const void *p, target_ulong n,
  * sanitizer is to judge that.
  */
 __attribute__((no_sanitize("address"), no_sanitize("null")))
-static void native_touch(void *p, size_t n, bool write)
+static void native_touch_host(void *p, size_t n, bool write)
 {
     size_t left;
 
@@ -170,6 +202,11 @@ static void native_touch(void *p, size_t n, bool write)
         }
         left = MIN(n, native_left_in_page(p));
     }
+}
+
+static inline void native_touch(const NativeOperand *op, size_t n)
+{
+    native_touch_host(op->host, n, op->access == NATIVE_WRITE);
 }
 
 /*
@@ -189,16 +226,42 @@ static bool native_is_empty(const void *s, size_t size)
  * Many pages are told faster from the page table.  It does not know where a
  * mapped file ends, though: what overlaps must not find that out too late.
  */
-static bool native_pages_good(target_ulong dst, const void *d,
-                              target_ulong src, const void *s,
+static bool native_pages_good(const NativeOperand *dst,
+                              const NativeOperand *src,
                               size_t copy, size_t more)
 {
-    uintptr_t ahead = (uintptr_t)d - (uintptr_t)s;
+    uintptr_t ahead = (uintptr_t)dst->host - (uintptr_t)src->host;
 
     return copy + more >= 8 * TARGET_PAGE_SIZE &&
-           (copy == 0 || (ahead >= copy && -ahead >= copy + more)) &&
-           page_check_range(native_untagged(src), copy, PAGE_READ) &&
-           page_check_range(native_untagged(dst), copy + more, PAGE_WRITE);
+           (copy == 0 || ((ahead >= copy && -ahead >= copy + more) &&
+            page_check_range(native_untagged(src->addr), copy, PAGE_READ))) &&
+           page_check_range(native_untagged(dst->addr), copy + more,
+                            PAGE_WRITE);
+}
+
+/* Not inline: it would have short calls save more registers. */
+static __attribute__((noinline)) void
+native_try(CPUArchState *env, size_t copy, size_t more)
+{
+    NativeOperand dst = native_current(0), src = native_current(1);
+
+    if (copy) {
+        native_check(env, &src, copy);
+    }
+    native_check(env, &dst, copy + more);
+    if (native_pages_good(&dst, &src, copy, more)) {
+        return;
+    }
+    if (copy) {
+        native_touch(&src, copy);
+        native_touch(&dst, copy);
+    }
+    if (more) {
+        NativeOperand rest = native_behind(&dst, copy, NATIVE_WRITE);
+
+        native_operands(&rest, NULL);
+        native_touch(&rest, more);
+    }
 }
 
 /*
@@ -206,22 +269,14 @@ static bool native_pages_good(target_ulong dst, const void *d,
  * function copies from either end: within one page it faults before it has
  * written anything, but of several each has to be tried first.
  */
-static inline void native_prepare(NativeCall c, target_ulong dst, void *d,
-                                  target_ulong src, void *s, size_t copy,
+static inline void native_prepare(CPUArchState *env, const NativeOperand *dst,
+                                  const NativeOperand *src, size_t copy,
                                   size_t more)
 {
-    native_check(c, src, copy, MMU_DATA_LOAD);
-    native_check(c, dst, copy + more, MMU_DATA_STORE);
-
-    if ((copy + more > native_left_in_page(d) ||
-         copy > native_left_in_page(s)) &&
-        !native_pages_good(dst, d, src, s, copy, more)) {
-        native_touch(s, copy, false);
-        native_touch(d, copy, true);
-        if (more) {
-            native_operands(ARG0_WRITE, dst + copy, 0);
-            native_touch(d + copy, more, true);
-        }
+    if (unlikely(copy + more > native_left_in_page(dst->host) ||
+                 copy > native_left_in_page(src->host) ||
+                 native_tags_checked(env))) {
+        native_try(env, copy, more);
     }
 }
 
@@ -269,7 +324,7 @@ static size_t native_wide_index(const wchar_t *s, wchar_t wc, bool string,
 {
     size_t i;
 
-    native_touch((void *)s, 1, false);
+    native_touch_host((void *)s, 1, false);
     for (i = 0; i < n; i++) {
         wchar_t at = ldl_he_p(s + i);
 
@@ -334,7 +389,7 @@ static inline void native_wmemset(wchar_t *s, wchar_t wc, size_t n)
         wmemset(s, wc, n);
         return;
     }
-    native_touch(s, 1, true);
+    native_touch_host(s, 1, true);
     for (size_t i = 0; i < n; i++) {
         stl_he_p(s + i, wc);
     }
@@ -392,8 +447,8 @@ static int native_wide_compare(const wchar_t *p, const wchar_t *q, size_t n,
     target_wchar_t a, b;
 
     if (native_misaligned(p) || native_misaligned(q)) {
-        native_touch((void *)p, 1, false);
-        native_touch((void *)q, 1, false);
+        native_touch_host((void *)p, 1, false);
+        native_touch_host((void *)q, 1, false);
         while (n > 1 && ldl_he_p(p) == ldl_he_p(q) &&
                !(how != WMEMCMP && ldl_he_p(p) == 0)) {
             p++;
@@ -444,169 +499,170 @@ target_ulong HELPER(native_memccpy)(CPUArchState *env, target_ulong dst,
                                     target_ulong src, target_ulong chr,
                                     target_ulong n)
 {
-    NativeCall c;
-    void *d, *s, *found;
+    NativeOperand d, s;
+    void *found;
     size_t len;
 
     if (n == 0) {
         return 0;
     }
-    c = native_begin(env, GETPC(), ARG0_WRITE | ARG1_READ, dst, src);
-    d = native_ptr(c, dst, MMU_DATA_STORE);
-    s = native_ptr(c, src, MMU_DATA_LOAD);
-    len = native_limit(d, native_limit(s, n, 1), 1);
-    found = memchr(s, (uint8_t)chr, len);
+    d = native_operand(env, dst, NATIVE_WRITE, GETPC());
+    s = native_operand(env, src, NATIVE_READ, GETPC());
+    native_begin(&d, &s, GETPC());
+    len = native_limit(&d, native_limit(&s, n, 1), 1);
+    found = memchr(s.host, (uint8_t)chr, len);
     if (found) {
-        len = found - s + 1;
+        len = found - s.host + 1;
     }
-    native_prepare(c, dst, d, src, s, len, 0);
-    memmove(d, s, len);
+    native_prepare(env, &d, &s, len, 0);
+    memmove(d.host, s.host, len);
     return native_end(found ? dst + len : 0);
 }
 
-target_ulong HELPER(native_memrchr)(CPUArchState *env, target_ulong s,
+target_ulong HELPER(native_memrchr)(CPUArchState *env, target_ulong str,
                                     target_ulong chr, target_ulong n)
 {
-    NativeCall c;
-    void *p, *found;
+    NativeOperand s, part;
+    void *found;
     size_t len;
 
     if (n == 0) {
         return 0;
     }
-    c = native_begin(env, GETPC(), ARG0_READ, s, 0);
-    p = native_ptr(c, s, MMU_DATA_LOAD);
-    len = native_limit(p, n, 1);
-    native_operands(ARG0_READ_DOWN, s + len - 1, 0);
-    native_touch(p + len - 1, 1, false);
-    found = memrchr(p, (uint8_t)chr, len);
+    s = native_operand(env, str, NATIVE_READ, GETPC());
+    len = native_limit(&s, n, 1);
+    part = native_behind(&s, len - 1, NATIVE_READ_DOWN);
+    native_begin(&part, NULL, GETPC());
+    native_touch(&part, 1);
+    found = memrchr(s.host, (uint8_t)chr, len);
     if (unlikely(native_tags_checked(env))) {
-        size_t skipped = found ? found - p : 0;
+        size_t skipped = found ? found - s.host : 0;
 
-        native_check(c, s + skipped, len - skipped, MMU_DATA_LOAD);
+        part = native_behind(&s, skipped, NATIVE_READ);
+        native_check(env, &part, len - skipped);
     }
-    return native_end(native_found(s, p, found));
+    return native_end(native_found(&s, found));
 }
 
-target_ulong HELPER(native_rawmemchr)(CPUArchState *env, target_ulong s,
+target_ulong HELPER(native_rawmemchr)(CPUArchState *env, target_ulong str,
                                       target_ulong chr)
 {
-    NativeCall c = native_begin(env, GETPC(), ARG0_READ, s, 0);
-    void *p = native_ptr(c, s, MMU_DATA_LOAD);
-    void *found = memchr(p, (uint8_t)chr, native_limit(p, -1, 1));
+    NativeOperand s = native_operand(env, str, NATIVE_READ, GETPC());
+    void *found;
 
-    native_check(c, s, found - p + 1, MMU_DATA_LOAD);
-    return native_end(native_found(s, p, found));
+    native_begin(&s, NULL, GETPC());
+    found = memchr(s.host, (uint8_t)chr, native_limit(&s, -1, 1));
+    native_check(env, &s, found - s.host + 1);
+    return native_end(native_found(&s, found));
 }
 
 target_ulong HELPER(native_memmem)(CPUArchState *env, target_ulong hay,
                                    target_ulong hay_n, target_ulong needle,
                                    target_ulong needle_n)
 {
-    NativeCall c;
-    void *p, *q, *found;
+    NativeOperand h, n;
+    void *found;
     size_t len;
 
     if (needle_n == 0 || needle_n > hay_n) {
         return needle_n ? 0 : hay;
     }
-    c = native_begin(env, GETPC(), ARG0_READ, needle, 0);
-    q = native_ptr(c, needle, MMU_DATA_LOAD);
-    needle_n = native_limit(q, needle_n, 1);
-    native_check(c, needle, needle_n, MMU_DATA_LOAD);
-    native_touch(q, needle_n, false);
+    n = native_operand(env, needle, NATIVE_READ, GETPC());
+    native_begin(&n, NULL, GETPC());
+    needle_n = native_limit(&n, needle_n, 1);
+    native_check(env, &n, needle_n);
+    native_touch(&n, needle_n);
 
-    native_operands(ARG0_READ, hay, 0);
-    p = native_ptr(c, hay, MMU_DATA_LOAD);
-    len = native_limit(p, hay_n, 1);
-    found = memmem(p, len, q, needle_n);
-    native_check(c, hay, found ? found - p + needle_n : len, MMU_DATA_LOAD);
-    return native_end(native_found(hay, p, found));
+    h = native_operand(env, hay, NATIVE_READ, GETPC());
+    native_operands(&h, NULL);
+    len = native_limit(&h, hay_n, 1);
+    found = memmem(h.host, len, n.host, needle_n);
+    native_check(env, &h, found ? found - h.host + needle_n : len);
+    return native_end(native_found(&h, found));
 }
 
-target_ulong HELPER(native_strchrnul)(CPUArchState *env, target_ulong s,
+target_ulong HELPER(native_strchrnul)(CPUArchState *env, target_ulong str,
                                       target_ulong chr)
 {
-    NativeCall c = native_begin(env, GETPC(), ARG0_READ, s, 0);
-    char *p = native_ptr(c, s, MMU_DATA_LOAD);
-    char *found = strchrnul(p, (uint8_t)chr);
+    NativeOperand s = native_operand(env, str, NATIVE_READ, GETPC());
+    void *found;
 
-    native_check(c, s, found - p + 1, MMU_DATA_LOAD);
-    return native_end(native_found(s, p, found));
+    native_begin(&s, NULL, GETPC());
+    found = strchrnul(s.host, (uint8_t)chr);
+    native_check(env, &s, found - s.host + 1);
+    return native_end(native_found(&s, found));
 }
 
+typedef struct NativeSearch {
+    NativeOperand s, set;
+    size_t set_len;
+} NativeSearch;
+
 /*
- * Begin a call that reads all of the string @set before it looks at @s, so
+ * Begin a call that reads all of the string @set before it looks at @str, so
  * that a fault is of one of them alone.
  */
-static inline NativeCall native_begin_set(CPUArchState *env, uintptr_t ra,
-                                          target_ulong s, target_ulong set,
-                                          char **p, char **q, size_t *q_len)
+static inline NativeSearch native_begin_search(CPUArchState *env,
+                                               target_ulong str,
+                                               target_ulong set, uintptr_t ra)
 {
-    NativeCall c = native_begin(env, ra, ARG0_READ, set, 0);
+    NativeSearch c;
 
-    *q = native_ptr(c, set, MMU_DATA_LOAD);
-    *q_len = strlen(*q);
-    native_check(c, set, *q_len + 1, MMU_DATA_LOAD);
+    c.set = native_operand(env, set, NATIVE_READ, ra);
+    native_begin(&c.set, NULL, ra);
+    c.set_len = strlen(c.set.host);
+    native_check(env, &c.set, c.set_len + 1);
     /* The compiler may take the length for unused, and leave strlen() out. */
-    native_touch(*q, *q_len + 1, false);
-    native_operands(ARG0_READ, s, 0);
-    *p = native_ptr(c, s, MMU_DATA_LOAD);
+    native_touch(&c.set, c.set_len + 1);
+    c.s = native_operand(env, str, NATIVE_READ, ra);
+    native_operands(&c.s, NULL);
     return c;
 }
 
-target_ulong HELPER(native_strstr)(CPUArchState *env, target_ulong s,
+target_ulong HELPER(native_strstr)(CPUArchState *env, target_ulong str,
                                    target_ulong needle)
 {
-    char *p, *q, *found;
-    size_t len;
-    NativeCall c = native_begin_set(env, GETPC(), s, needle, &p, &q, &len);
+    NativeSearch c = native_begin_search(env, str, needle, GETPC());
+    void *found = strstr(c.s.host, c.set.host);
 
-    found = strstr(p, q);
-    if (unlikely(native_tags_checked(env)) && len) {
-        native_check(c, s, found ? found - p + len : strlen(p) + 1,
-                     MMU_DATA_LOAD);
+    if (unlikely(native_tags_checked(env)) && c.set_len) {
+        native_check(env, &c.s, found ? found - c.s.host + c.set_len
+                                      : strlen(c.s.host) + 1);
     }
-    return native_end(native_found(s, p, found));
+    return native_end(native_found(&c.s, found));
 }
 
-target_ulong HELPER(native_strspn)(CPUArchState *env, target_ulong s,
+target_ulong HELPER(native_strspn)(CPUArchState *env, target_ulong str,
                                    target_ulong set)
 {
-    char *p, *q;
-    size_t len;
-    NativeCall c = native_begin_set(env, GETPC(), s, set, &p, &q, &len);
-    size_t ret = strspn(p, q);
+    NativeSearch c = native_begin_search(env, str, set, GETPC());
+    size_t ret = strspn(c.s.host, c.set.host);
 
-    native_check(c, s, len ? ret + 1 : 0, MMU_DATA_LOAD);
+    native_check(env, &c.s, c.set_len ? ret + 1 : 0);
     return native_end(ret);
 }
 
-/* Where the first of @set is in @s: as a length, or as a pointer or NULL */
-target_ulong HELPER(native_strcspn)(CPUArchState *env, target_ulong s,
+target_ulong HELPER(native_strcspn)(CPUArchState *env, target_ulong str,
                                     target_ulong set)
 {
-    char *p, *q;
-    size_t len;
-    NativeCall c = native_begin_set(env, GETPC(), s, set, &p, &q, &len);
-    size_t ret = strcspn(p, q);
+    NativeSearch c = native_begin_search(env, str, set, GETPC());
+    size_t ret = strcspn(c.s.host, c.set.host);
 
-    native_check(c, s, ret + 1, MMU_DATA_LOAD);
+    native_check(env, &c.s, ret + 1);
     return native_end(ret);
 }
 
-target_ulong HELPER(native_strpbrk)(CPUArchState *env, target_ulong s,
+target_ulong HELPER(native_strpbrk)(CPUArchState *env, target_ulong str,
                                     target_ulong set)
 {
-    char *p, *q, *found;
-    size_t len;
-    NativeCall c = native_begin_set(env, GETPC(), s, set, &p, &q, &len);
+    NativeSearch c = native_begin_search(env, str, set, GETPC());
+    void *found = strpbrk(c.s.host, c.set.host);
 
-    found = strpbrk(p, q);
     if (unlikely(native_tags_checked(env))) {
-        native_check(c, s, (found ? found - p : strlen(p)) + 1, MMU_DATA_LOAD);
+        native_check(env, &c.s, (found ? found - c.s.host
+                                       : strlen(c.s.host)) + 1);
     }
-    return native_end(native_found(s, p, found));
+    return native_end(native_found(&c.s, found));
 }
 
 void HELPER(native_bypass_count)(void *count)
@@ -648,8 +704,9 @@ static uint64_t native_first_bad(uint64_t addr, uint64_t last, int prot)
 static bool native_is_allowed(uint64_t fault, MMUAccessType access_type)
 {
     static __thread uint64_t unsure = -1;
-    bool write = (native_call.access & ARG0_WRITE) &&
-                 native_call.arg[0] <= (fault | ~TARGET_PAGE_MASK);
+    const NativeOperand *dst = &native_call.op[0];
+    bool write = dst->access == NATIVE_WRITE &&
+                 native_untagged(dst->addr) <= (fault | ~TARGET_PAGE_MASK);
     bool again = fault == unsure;
 
     unsure = -1;
@@ -667,6 +724,12 @@ static bool native_is_allowed(uint64_t fault, MMUAccessType access_type)
     return !write || !again;
 }
 
+/* Not PAGE_WRITE: to ask for that takes the protection of code away. */
+static int native_prot(const NativeOperand *op)
+{
+    return op->access == NATIVE_WRITE ? PAGE_WRITE_ORG : PAGE_READ;
+}
+
 /*
  * A host function may touch the end of its operands before their beginning,
  * and bytes below them in the same page.  The page table tells what is bad.
@@ -674,13 +737,6 @@ static bool native_is_allowed(uint64_t fault, MMUAccessType access_type)
 static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
                                abi_ulong *guest_addr)
 {
-    const unsigned access = native_call.access;
-    /* Not PAGE_WRITE: to ask for that takes the protection of code away. */
-    const int prot[2] = {
-        access & ARG0_READ ? PAGE_READ
-                           : access & ARG0_WRITE ? PAGE_WRITE_ORG : 0,
-        access & ARG1_READ ? PAGE_READ : 0,
-    };
     uint64_t bad = -1;
     int k;
 
@@ -692,21 +748,22 @@ static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
      * its operands.  It comes once more: it may be bad behind the fault, but
      * before the other.
      */
-    k = fault - native_call.arg[1] <= fault - native_call.arg[0];
+    k = fault - native_untagged(native_call.op[1].addr) <=
+        fault - native_untagged(native_call.op[0].addr);
     for (int i = 0; i < 3; i++, k = !k) {
-        target_ulong arg = native_call.arg[k];
+        const NativeOperand *op = &native_call.op[k];
+        target_ulong start = native_untagged(op->addr);
         /* At the same offset, too: what is copied is read first. */
-        uint64_t end = arg + bad + k;
+        uint64_t end = start + bad + k;
         uint64_t last = bad == -1 ? fault
-                      : end - 1 < arg ? UINT64_MAX : end - 1;
-        uint64_t b = prot[k] && (bad || k)
-                   ? native_first_bad(arg, last, prot[k]) : -1;
+                      : end - 1 < start ? UINT64_MAX : end - 1;
+        uint64_t b = op->access != NATIVE_NONE && (bad || k)
+                   ? native_first_bad(start, last, native_prot(op)) : -1;
 
         if (b != -1) {
             bad = b;
-            *guest_addr = arg + b;
-            *access_type = prot[k] == PAGE_READ ? MMU_DATA_LOAD
-                                                : MMU_DATA_STORE;
+            *guest_addr = start + b;
+            *access_type = native_access_type(op->access);
         }
     }
 }
@@ -718,11 +775,13 @@ static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
 static void native_first_bus_error(uint64_t fault, abi_ulong *guest_addr)
 {
     *guest_addr = fault & TARGET_PAGE_MASK;
-    for (int k = native_call.access & ARG1_READ ? 1 : 0; k >= 0; k--) {
-        target_ulong arg = native_call.arg[k];
+    for (int k = 1; k >= 0; k--) {
+        const NativeOperand *op = &native_call.op[k];
+        target_ulong start = native_untagged(op->addr);
 
-        if ((arg & TARGET_PAGE_MASK) == *guest_addr) {
-            *guest_addr = arg;
+        if (op->access != NATIVE_NONE &&
+            (start & TARGET_PAGE_MASK) == *guest_addr) {
+            *guest_addr = start;
             break;
         }
     }
@@ -742,7 +801,7 @@ NativeFault native_bypass_fault(const siginfo_t *info,
                      info->si_code == SEGV_ACCERR);
     NativeFault ret = NATIVE_FAULT_GUEST;
 
-    if (native_call.ra == 0 || native_call.ra != helper_retaddr) {
+    if (native_call.op[0].access == NATIVE_NONE || helper_retaddr == 0) {
         return NATIVE_FAULT_NONE;
     }
 #ifdef CONFIG_DEBUG_TCG
@@ -751,14 +810,15 @@ NativeFault native_bypass_fault(const siginfo_t *info,
 #endif
 
     mmap_lock();
-    if (native_call.access & CARELESS) {
+    if (native_call.op[0].access == NATIVE_READ_AHEAD) {
         native_call.careful = true;
         ret = NATIVE_FAULT_RETRY;
     } else if (info->si_signo == SIGSEGV && in_table &&
                native_is_allowed(fault, *access_type)) {
         ret = NATIVE_FAULT_ALLOWED;
-    } else if (native_call.access & ARG0_READ_DOWN) {
-        *guest_addr = MIN(fault | ~TARGET_PAGE_MASK, native_call.arg[0]);
+    } else if (native_call.op[0].access == NATIVE_READ_DOWN) {
+        *guest_addr = MIN(fault | ~TARGET_PAGE_MASK,
+                          native_untagged(native_call.op[0].addr));
     } else if (info->si_signo == SIGSEGV) {
         native_first_fault(fault, access_type, guest_addr);
     } else {
@@ -767,8 +827,8 @@ NativeFault native_bypass_fault(const siginfo_t *info,
     mmap_unlock();
 
     if (ret != NATIVE_FAULT_ALLOWED) {
-        /* The call is left.  Its return address may be that of another one. */
-        native_call.ra = 0;
+        /* The call is left. */
+        native_call.op[0].access = NATIVE_NONE;
     }
     return ret;
 }
