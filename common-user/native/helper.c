@@ -16,19 +16,17 @@
 
 #include "qemu/osdep.h"
 #include "qemu/units.h"
-#include <wchar.h>
 #include "cpu.h"
 #include "exec/cpu_ldst.h"
 #include "exec/exec-all.h"
 #include "exec/helper-proto-common.h"
-#include "exec/tswap.h"
-#include "host/cpuinfo.h"
 #include "tcg/debug-assert.h"
 #include "tcg/native-bypass.h"
 #include "user/cpu_loop.h"
 #include "user/guest-host.h"
 #include "user/native-bypass.h"
 #include "user/page-protection.h"
+#include "host-string.h"
 
 #define HELPER_H "common-user/native/helper.h"
 #include "exec/helper-proto.h.inc"
@@ -167,11 +165,6 @@ static inline void native_check(CPUArchState *env, const NativeOperand *op,
     }
 }
 
-static inline size_t native_left_in_page(const void *p)
-{
-    return -((uintptr_t)p | TARGET_PAGE_MASK);
-}
-
 /*
  * Whether all of a call is to access these @n characters of @size bytes in one
  * page, which needs no limit, and faults before it has written anything.
@@ -179,47 +172,13 @@ static inline size_t native_left_in_page(const void *p)
 static inline bool native_is_short(CPUArchState *env, const NativeOperand *op,
                                    target_ulong n, size_t size)
 {
-    return likely(n <= native_left_in_page(op->host) / size &&
+    return likely(n <= host_left_in_page(op->host) / size &&
                   !native_tags_checked(env));
-}
-
-/*
- * Fault now, if at all: touch a byte of each page of the @n bytes at @p.  No
- * sanitizer is to judge that.
- */
-__attribute__((no_sanitize("address"), no_sanitize("null")))
-static void native_touch_host(void *p, size_t n, bool write)
-{
-    size_t left;
-
-    for (; n; n -= left, p += left) {
-        /* volatile, since to access it is all that this does */
-        volatile uint8_t *byte = p;
-        uint8_t value = *byte;
-
-        if (write) {
-            *byte = value;
-        }
-        left = MIN(n, native_left_in_page(p));
-    }
 }
 
 static inline void native_touch(const NativeOperand *op, size_t n)
 {
-    native_touch_host(op->host, n, op->access == NATIVE_WRITE);
-}
-
-/*
- * Whether the string @s of characters of @size bytes is empty, without the
- * call that measures it.  Here, too, no sanitizer is to judge.
- */
-__attribute__((no_sanitize("address"), no_sanitize("null"),
-               no_sanitize("alignment")))
-static bool native_is_empty(const void *s, size_t size)
-{
-    typedef uint32_t __attribute__((aligned(1), may_alias)) AnyWide;
-
-    return size == 1 ? *(const char *)s == 0 : *(const AnyWide *)s == 0;
+    host_touch(op->host, n, op->access == NATIVE_WRITE);
 }
 
 /*
@@ -273,8 +232,8 @@ static inline void native_prepare(CPUArchState *env, const NativeOperand *dst,
                                   const NativeOperand *src, size_t copy,
                                   size_t more)
 {
-    if (unlikely(copy + more > native_left_in_page(dst->host) ||
-                 copy > native_left_in_page(src->host) ||
+    if (unlikely(copy + more > host_left_in_page(dst->host) ||
+                 copy > host_left_in_page(src->host) ||
                  native_tags_checked(env))) {
         native_try(env, copy, more);
     }
@@ -286,214 +245,635 @@ static inline void native_prepare(CPUArchState *env, const NativeOperand *dst,
  * then have been written, as a loop over bytes would have, and the call may
  * still be made again from its beginning.  But not if it moves a string
  * towards its beginning, which is undefined but works with such a loop: the
- * beginning may be lost then.
+ * beginning may be lost then.  Wide functions of the host are slower than that.
  */
 #define NATIVE_MEASURED (4 * KiB)
 
-static inline bool native_apart(const void *d, const void *s)
+static inline bool native_one_pass(CPUArchState *env, const NativeOperand *dst,
+                                   const NativeOperand *src, size_t size)
 {
-    return (uintptr_t)s - (uintptr_t)d >= 1 * MiB;
+    return size == 1 && !native_tags_checked(env) &&
+           (uintptr_t)src->host - (uintptr_t)dst->host >= 1 * MiB;
 }
 
 /*
- * Before a long call of a host function that may be SSE code: TCG's AVX code
- * leaves the upper halves of registers in use, with which some processors
- * execute that at two thirds of its speed.
+ * Functions that come for bytes and for wchar_t: @size is that of a character,
+ * and a constant, as in host-string.h.  Lengths are in characters.
  */
-static inline void native_clean_registers(void)
+
+/* Not inline: it would have short calls save more registers. */
+static __attribute__((noinline)) size_t
+native_copy_long(CPUArchState *env, target_ulong n, size_t size)
 {
-#ifdef __x86_64__
-    if (cpuinfo & CPUINFO_AVX1) {
-        asm volatile("vzeroupper");
-    }
-#endif
+    NativeOperand d = native_current(0), s = native_current(1);
+    size_t len = native_limit(&d, native_limit(&s, n, size), size) * size;
+
+    native_prepare(env, &d, &s, len, 0);
+    memmove(d.host, s.host, len);
+    return len;
 }
 
-/*
- * The wide functions of the host take aligned strings only, and its order of
- * characters may not be the guest's.
- */
-static inline bool native_misaligned(const void *p)
+/* The result is the number of bytes. */
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_copy(CPUArchState *env, target_ulong dst, target_ulong src,
+                         target_ulong n, size_t size, uintptr_t ra)
 {
-    return (uintptr_t)p % sizeof(wchar_t);
-}
+    NativeOperand d, s;
 
-/* Index of @wc, and if @string, of the NUL if that comes first; else @n */
-static size_t native_wide_index(const wchar_t *s, wchar_t wc, bool string,
-                                size_t n)
-{
-    size_t i;
-
-    native_touch_host((void *)s, 1, false);
-    for (i = 0; i < n; i++) {
-        wchar_t at = ldl_he_p(s + i);
-
-        if (at == wc || (string && at == 0)) {
-            break;
-        }
-    }
-    return i;
-}
-
-static inline size_t native_wcsnlen(const wchar_t *s, size_t n)
-{
-    return native_misaligned(s) ? native_wide_index(s, 0, true, n)
-                                : wcsnlen(s, n);
-}
-
-static inline size_t native_wcslen(const wchar_t *s)
-{
-    return native_misaligned(s) ? native_wide_index(s, 0, true, SIZE_MAX)
-                                : wcslen(s);
-}
-
-static inline wchar_t *native_wmemchr(wchar_t *s, wchar_t wc, size_t n)
-{
-    size_t i;
-
-    if (!native_misaligned(s)) {
-        return wmemchr(s, wc, n);
-    }
-    i = native_wide_index(s, wc, false, n);
-    return i < n ? s + i : NULL;
-}
-
-static wchar_t *native_wide_chr(wchar_t *s, wchar_t wc, bool last)
-{
-    wchar_t *found = NULL;
-
-    do {
-        s += native_wide_index(s, wc, true, SIZE_MAX);
-        if (ldl_he_p(s) == wc) {
-            found = s;
-        }
-    } while ((last || !found) && ldl_he_p(s++));
-    return found;
-}
-
-static inline wchar_t *native_wcschr(wchar_t *s, wchar_t wc)
-{
-    return native_misaligned(s) ? native_wide_chr(s, wc, false)
-                                : wcschr(s, wc);
-}
-
-static inline wchar_t *native_wcsrchr(wchar_t *s, wchar_t wc)
-{
-    return native_misaligned(s) ? native_wide_chr(s, wc, true)
-                                : wcsrchr(s, wc);
-}
-
-static inline void native_wmemset(wchar_t *s, wchar_t wc, size_t n)
-{
-    if (!native_misaligned(s)) {
-        wmemset(s, wc, n);
-        return;
-    }
-    native_touch_host(s, 1, true);
-    for (size_t i = 0; i < n; i++) {
-        stl_he_p(s + i, wc);
-    }
-}
-
-/*
- * Where the operands first differ, which do so: comparisons of the host have
- * told, with a number that need not be the guest's.  Within a page, more may be
- * read than they have.
- */
-__attribute__((no_sanitize("address"), no_sanitize("alignment")))
-static size_t native_difference(const void *p, const void *q)
-{
-    for (size_t i = 0;;) {
-        size_t left = MIN(native_left_in_page(p + i),
-                          native_left_in_page(q + i));
-
-        for (; left >= sizeof(uint64_t); left -= sizeof(uint64_t)) {
-            uint64_t bits = ldq_he_p(p + i) ^ ldq_he_p(q + i);
-
-            if (bits) {
-                return i + (HOST_BIG_ENDIAN ? clz64(bits) : ctz64(bits)) / 8;
-            }
-            i += sizeof(uint64_t);
-        }
-        for (; left; left--, i++) {
-            if (ldub_p(p + i) != ldub_p(q + i)) {
-                return i;
-            }
-        }
-    }
-}
-
-/* What the guest's C library gives for @n bytes, or strings, that differ */
-static int native_byte_order(const void *p, const void *q, size_t n,
-                             bool string)
-{
-    size_t at = native_difference(p, q);
-    int diff = ldub_p(p + at) - ldub_p(q + at);
-
-    return !native_only_sign(n, at, string) ? diff : diff < 0 ? -1 : 1;
-}
-
-QEMU_BUILD_BUG_ON(sizeof(wchar_t) != sizeof(target_wchar_t));
-
-typedef enum NativeCompare {
-    WMEMCMP,
-    WCSNCMP,
-    WCSCMP,
-} NativeCompare;
-
-static int native_wide_compare(const wchar_t *p, const wchar_t *q, size_t n,
-                               NativeCompare how)
-{
-    target_wchar_t a, b;
-
-    if (native_misaligned(p) || native_misaligned(q)) {
-        native_touch_host((void *)p, 1, false);
-        native_touch_host((void *)q, 1, false);
-        while (n > 1 && ldl_he_p(p) == ldl_he_p(q) &&
-               !(how != WMEMCMP && ldl_he_p(p) == 0)) {
-            p++;
-            q++;
-            n--;
-        }
-    } else if (how == WMEMCMP ? wmemcmp(p, q, n) : wcsncmp(p, q, n)) {
-        size_t at = native_difference(p, q) / sizeof(*p);
-
-        p += at;
-        q += at;
-    } else {
+    if (n == 0) {
         return 0;
     }
-
-    a = tswap32(ldl_he_p(p));
-    b = tswap32(ldl_he_p(q));
-    if (how == WCSCMP && b == 0 && native_wcscmp_gives_char) {
-        return a;
+    d = native_operand(env, dst, NATIVE_WRITE, ra);
+    s = native_operand(env, src, NATIVE_READ, ra);
+    native_begin(&d, &s, ra);
+    if (native_is_short(env, &d, n, size) &&
+        native_is_short(env, &s, n, size)) {
+        memmove(d.host, s.host, n * size);
+        return native_end(n * size);
     }
-    return a < b ? -1 : a > b;
+    return native_end(native_copy_long(env, n, size));
 }
 
-static inline int native_wmemcmp(const wchar_t *p, const wchar_t *q, size_t n)
+target_ulong HELPER(native_memmove)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
 {
-    return native_wide_compare(p, q, n, WMEMCMP);
+    native_copy(env, dst, src, n, 1, GETPC());
+    return dst;
 }
 
-static inline int native_wcsncmp(const wchar_t *p, const wchar_t *q, size_t n)
+target_ulong HELPER(native_wmemmove)(CPUArchState *env, target_ulong dst,
+                                     target_ulong src, target_ulong n)
 {
-    return native_wide_compare(p, q, n, WCSNCMP);
+    native_copy(env, dst, src, n, sizeof(wchar_t), GETPC());
+    return dst;
 }
 
-static inline int native_wcscmp(const wchar_t *p, const wchar_t *q)
+/* There are guests that overlap; the host's memcpy() is no faster. */
+target_ulong HELPER(native_memcpy)(CPUArchState *env, target_ulong dst,
+                                   target_ulong src, target_ulong n)
+    __attribute__((alias("helper_native_memmove")));
+
+target_ulong HELPER(native_wmemcpy)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+    __attribute__((alias("helper_native_wmemmove")));
+
+target_ulong HELPER(native_mempcpy)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
 {
-    return native_wide_compare(p, q, SSIZE_MAX / sizeof(*p), WCSCMP);
+    return dst + native_copy(env, dst, src, n, 1, GETPC());
 }
 
-/* The functions that come for bytes and for wchar_t */
-#define NATIVE_WIDE 0
-#include "string.c.inc"
-#undef NATIVE_WIDE
-#define NATIVE_WIDE 1
-#include "string.c.inc"
-#undef NATIVE_WIDE
+target_ulong HELPER(native_wmempcpy)(CPUArchState *env, target_ulong dst,
+                                     target_ulong src, target_ulong n)
+{
+    return dst + native_copy(env, dst, src, n, sizeof(wchar_t), GETPC());
+}
+
+static __attribute__((noinline)) void
+native_fill_long(CPUArchState *env, target_ulong chr, target_ulong n,
+                 size_t size)
+{
+    NativeOperand d = native_current(0);
+    size_t len = native_limit(&d, n, size);
+
+    native_prepare(env, &d, &d, 0, len * size);
+    host_memset(d.host, chr, len, size);
+}
+
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_fill(CPUArchState *env, target_ulong dst, target_ulong chr,
+                         target_ulong n, size_t size, uintptr_t ra)
+{
+    NativeOperand d;
+
+    if (n == 0) {
+        return dst;
+    }
+    d = native_operand(env, dst, NATIVE_WRITE, ra);
+    native_begin(&d, NULL, ra);
+    if (native_is_short(env, &d, n, size)) {
+        host_memset(d.host, chr, n, size);
+    } else {
+        native_fill_long(env, chr, n, size);
+    }
+    return native_end(dst);
+}
+
+target_ulong HELPER(native_memset)(CPUArchState *env, target_ulong dst,
+                                   target_ulong chr, target_ulong n)
+{
+    return native_fill(env, dst, chr, n, 1, GETPC());
+}
+
+target_ulong HELPER(native_wmemset)(CPUArchState *env, target_ulong dst,
+                                    target_ulong chr, target_ulong n)
+{
+    return native_fill(env, dst, chr, n, sizeof(wchar_t), GETPC());
+}
+
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_find(CPUArchState *env, target_ulong str, target_ulong chr,
+                         target_ulong n, size_t size, uintptr_t ra)
+{
+    NativeOperand s;
+    void *found;
+    size_t len;
+
+    if (n == 0) {
+        return 0;
+    }
+    s = native_operand(env, str, NATIVE_READ, ra);
+    native_begin(&s, NULL, ra);
+    len = native_limit(&s, n, size);
+    found = host_memchr(s.host, chr, len, size);
+    native_check(env, &s, found ? found - s.host + size : len * size);
+    return native_end(native_found(&s, found));
+}
+
+target_ulong HELPER(native_memchr)(CPUArchState *env, target_ulong str,
+                                   target_ulong chr, target_ulong n)
+{
+    return native_find(env, str, chr, n, 1, GETPC());
+}
+
+target_ulong HELPER(native_wmemchr)(CPUArchState *env, target_ulong str,
+                                    target_ulong chr, target_ulong n)
+{
+    return native_find(env, str, chr, n, sizeof(wchar_t), GETPC());
+}
+
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_length(CPUArchState *env, target_ulong str, size_t size,
+                           uintptr_t ra)
+{
+    NativeOperand s = native_operand(env, str, NATIVE_READ, ra);
+    size_t len;
+
+    native_begin(&s, NULL, ra);
+    len = host_strlen(s.host, size);
+    native_check(env, &s, (len + 1) * size);
+    return native_end(len);
+}
+
+target_ulong HELPER(native_strlen)(CPUArchState *env, target_ulong str)
+{
+    return native_length(env, str, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcslen)(CPUArchState *env, target_ulong str)
+{
+    return native_length(env, str, sizeof(wchar_t), GETPC());
+}
+
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_length_up_to(CPUArchState *env, target_ulong str,
+                                 target_ulong n, size_t size, uintptr_t ra)
+{
+    NativeOperand s;
+    size_t len, ret;
+
+    if (n == 0) {
+        return 0;
+    }
+    s = native_operand(env, str, NATIVE_READ, ra);
+    native_begin(&s, NULL, ra);
+    len = native_limit(&s, n, size);
+    ret = host_strnlen(s.host, len, size);
+    native_check(env, &s, MIN(ret + 1, len) * size);
+    return native_end(ret);
+}
+
+target_ulong HELPER(native_strnlen)(CPUArchState *env, target_ulong str,
+                                    target_ulong n)
+{
+    return native_length_up_to(env, str, n, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcsnlen)(CPUArchState *env, target_ulong str,
+                                    target_ulong n)
+{
+    return native_length_up_to(env, str, n, sizeof(wchar_t), GETPC());
+}
+
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_find_in_string(CPUArchState *env, target_ulong str,
+                                   target_ulong chr, bool last, size_t size,
+                                   uintptr_t ra)
+{
+    NativeOperand s = native_operand(env, str, NATIVE_READ, ra);
+    void *found;
+
+    native_begin(&s, NULL, ra);
+    found = last ? host_strrchr(s.host, chr, size)
+                 : host_strchr(s.host, chr, size);
+    if (unlikely(native_tags_checked(env))) {
+        native_check(env, &s, found && !last
+                              ? found - s.host + size
+                              : (host_strlen(s.host, size) + 1) * size);
+    }
+    return native_end(native_found(&s, found));
+}
+
+target_ulong HELPER(native_strchr)(CPUArchState *env, target_ulong str,
+                                   target_ulong chr)
+{
+    return native_find_in_string(env, str, chr, false, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcschr)(CPUArchState *env, target_ulong str,
+                                   target_ulong chr)
+{
+    return native_find_in_string(env, str, chr, false,
+                                 sizeof(wchar_t), GETPC());
+}
+
+target_ulong HELPER(native_strrchr)(CPUArchState *env, target_ulong str,
+                                    target_ulong chr)
+{
+    return native_find_in_string(env, str, chr, true, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcsrchr)(CPUArchState *env, target_ulong str,
+                                    target_ulong chr)
+{
+    return native_find_in_string(env, str, chr, true, sizeof(wchar_t), GETPC());
+}
+
+/* Copy a string with its NUL; the result is the length without. */
+static inline QEMU_ALWAYS_INLINE
+size_t native_copy_string(CPUArchState *env, target_ulong dst,
+                          target_ulong src, size_t size, uintptr_t ra)
+{
+    NativeOperand d = native_operand(env, dst, NATIVE_WRITE, ra);
+    NativeOperand s = native_operand(env, src, NATIVE_READ, ra);
+    size_t len;
+
+    native_begin(&d, &s, ra);
+    len = host_strnlen(s.host, NATIVE_MEASURED / size, size);
+    if (unlikely(len == NATIVE_MEASURED / size)) {
+        if (native_one_pass(env, &d, &s, size)) {
+            return native_end(stpcpy(d.host, s.host) - (char *)d.host);
+        }
+        len += host_strlen(s.host + len * size, size);
+    }
+    len = native_limit(&d, len + 1, size);
+    native_prepare(env, &d, &s, len * size, 0);
+    memmove(d.host, s.host, len * size);
+    return native_end(len - 1);
+}
+
+target_ulong HELPER(native_strcpy)(CPUArchState *env, target_ulong dst,
+                                   target_ulong src)
+{
+    native_copy_string(env, dst, src, 1, GETPC());
+    return dst;
+}
+
+target_ulong HELPER(native_wcscpy)(CPUArchState *env, target_ulong dst,
+                                   target_ulong src)
+{
+    native_copy_string(env, dst, src, sizeof(wchar_t), GETPC());
+    return dst;
+}
+
+target_ulong HELPER(native_stpcpy)(CPUArchState *env, target_ulong dst,
+                                   target_ulong src)
+{
+    return dst + native_copy_string(env, dst, src, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcpcpy)(CPUArchState *env, target_ulong dst,
+                                   target_ulong src)
+{
+    return dst + native_copy_string(env, dst, src,
+                                    sizeof(wchar_t), GETPC()) * sizeof(wchar_t);
+}
+
+/* The result is the length of what was copied, without its NUL. */
+static inline QEMU_ALWAYS_INLINE
+size_t native_copy_padded(CPUArchState *env, target_ulong dst,
+                          target_ulong src, target_ulong n, size_t size,
+                          uintptr_t ra)
+{
+    NativeOperand d, s;
+    size_t len, used, copy;
+
+    if (n == 0) {
+        return 0;
+    }
+    d = native_operand(env, dst, NATIVE_WRITE, ra);
+    s = native_operand(env, src, NATIVE_READ, ra);
+    native_begin(&d, &s, ra);
+    len = native_limit(&d, n, size);
+    used = host_strnlen(s.host, MIN(len, NATIVE_MEASURED / size), size);
+    if (unlikely(used == NATIVE_MEASURED / size && used < len)) {
+        /* What is filled is written only: it must not be what faults. */
+        if (native_one_pass(env, &d, &s, size) &&
+            page_check_range(native_untagged(dst), len, PAGE_WRITE)) {
+            return native_end(stpncpy(d.host, s.host, len) - (char *)d.host);
+        }
+        used += host_strnlen(s.host + used * size,
+                             native_limit(&s, len, size) - used, size);
+    }
+    copy = MIN(used + 1, len);
+    native_prepare(env, &d, &s, copy * size, (len - copy) * size);
+    memmove(d.host, s.host, copy * size);
+    memset(d.host + copy * size, 0, (len - copy) * size);
+    return native_end(used);
+}
+
+target_ulong HELPER(native_strncpy)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    native_copy_padded(env, dst, src, n, 1, GETPC());
+    return dst;
+}
+
+target_ulong HELPER(native_wcsncpy)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    native_copy_padded(env, dst, src, n, sizeof(wchar_t), GETPC());
+    return dst;
+}
+
+target_ulong HELPER(native_stpncpy)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    return dst + native_copy_padded(env, dst, src, n, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcpncpy)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    return dst + native_copy_padded(env, dst, src, n,
+                                    sizeof(wchar_t), GETPC()) * sizeof(wchar_t);
+}
+
+/*
+ * Append @copy characters of @s at @d, and a NUL if they have none.  The first
+ * one comes last: the old terminator stands until all the rest is in place.
+ */
+static inline QEMU_ALWAYS_INLINE
+void native_append(CPUArchState *env, const NativeOperand *d,
+                   const NativeOperand *s, size_t copy, bool terminate,
+                   size_t size)
+{
+    wchar_t first = 0;
+
+    copy = native_limit(d, copy, size);
+    native_prepare(env, d, s, copy * size, terminate * size);
+    if (copy) {
+        memcpy(&first, s->host, size);
+        memmove(d->host + size, s->host + size, (copy - 1) * size);
+    }
+    if (terminate) {
+        memset(d->host + copy * size, 0, size);
+    }
+    memcpy(d->host, &first, size);
+}
+
+/* The same in one pass, of a string that does not end with the first one */
+static void native_append_long(char *d, const char *s, bool limited, size_t n)
+{
+    char first = *s;
+
+    host_touch(d, 1, true);
+    if (limited) {
+        d[1] = 0;
+        strncat(d + 1, s + 1, n - 1);
+    } else {
+        strcpy(d + 1, s + 1);
+    }
+    *d = first;
+}
+
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_cat(CPUArchState *env, target_ulong dst, target_ulong src,
+                        bool limited, target_ulong n, size_t size,
+                        uintptr_t ra)
+{
+    NativeOperand d = native_operand(env, dst, NATIVE_WRITE, ra);
+    NativeOperand old = native_behind(&d, 0, NATIVE_READ), s = old;
+    size_t used, len, max;
+
+    native_begin(&old, NULL, ra);
+    used = host_strlen(old.host, size) * size;
+    native_check(env, &old, used + size);
+    d = native_behind(&d, used, NATIVE_WRITE);
+    if (!limited || n) {
+        s = native_operand(env, src, NATIVE_READ, ra);
+    }
+    native_operands(&d, &s);
+    max = limited ? native_limit(&s, n, size) : SIZE_MAX;
+    len = host_strnlen(s.host, MIN(max, NATIVE_MEASURED / size), size);
+    if (unlikely(len == NATIVE_MEASURED / size && len < max)) {
+        if (native_one_pass(env, &d, &s, size)) {
+            native_append_long(d.host, s.host, limited, max);
+            return native_end(dst);
+        }
+        len += limited ? host_strnlen(s.host + len * size, max - len, size)
+                       : host_strlen(s.host + len * size, size);
+    }
+    native_append(env, &d, &s, MIN(len + 1, max), len == max, size);
+    return native_end(dst);
+}
+
+target_ulong HELPER(native_strcat)(CPUArchState *env, target_ulong dst,
+                                   target_ulong src)
+{
+    return native_cat(env, dst, src, false, 0, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcscat)(CPUArchState *env, target_ulong dst,
+                                   target_ulong src)
+{
+    return native_cat(env, dst, src, false, 0, sizeof(wchar_t), GETPC());
+}
+
+target_ulong HELPER(native_strncat)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    return native_cat(env, dst, src, true, n, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcsncat)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    return native_cat(env, dst, src, true, n, sizeof(wchar_t), GETPC());
+}
+
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_copy_cut(CPUArchState *env, target_ulong dst,
+                             target_ulong src, target_ulong n, size_t size,
+                             uintptr_t ra)
+{
+    NativeOperand d, s = native_operand(env, src, NATIVE_READ, ra);
+    size_t len, copy;
+
+    native_begin(&s, NULL, ra);
+    len = host_strlen(s.host, size);
+    native_check(env, &s, (len + 1) * size);
+    if (n) {
+        d = native_operand(env, dst, NATIVE_WRITE, ra);
+        native_operands(&d, &s);
+        copy = native_limit(&d, MIN(len, n - 1), size) * size;
+        native_prepare(env, &d, &s, copy, size);
+        memmove(d.host, s.host, copy);
+        memset(d.host + copy, 0, size);
+    }
+    return native_end(len);
+}
+
+target_ulong HELPER(native_strlcpy)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    return native_copy_cut(env, dst, src, n, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcslcpy)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    return native_copy_cut(env, dst, src, n, sizeof(wchar_t), GETPC());
+}
+
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_cat_cut(CPUArchState *env, target_ulong dst,
+                            target_ulong src, target_ulong n, size_t size,
+                            uintptr_t ra)
+{
+    NativeOperand d, s;
+    size_t used = 0, len;
+
+    if (n) {
+        d = native_operand(env, dst, NATIVE_READ, ra);
+        native_begin(&d, NULL, ra);
+        used = host_strnlen(d.host, native_limit(&d, n, size), size);
+        native_check(env, &d, MIN(used + 1, n) * size);
+        native_end(0);
+    }
+    s = native_operand(env, src, NATIVE_READ, ra);
+    native_begin(&s, NULL, ra);
+    len = host_strlen(s.host, size);
+    native_check(env, &s, (len + 1) * size);
+    if (used < n) {
+        d = native_behind(&d, used * size, NATIVE_WRITE);
+        native_operands(&d, &s);
+        native_append(env, &d, &s, MIN(len, n - used - 1), true, size);
+    }
+    return native_end(used + len);
+}
+
+target_ulong HELPER(native_strlcat)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    return native_cat_cut(env, dst, src, n, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcslcat)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    return native_cat_cut(env, dst, src, n, sizeof(wchar_t), GETPC());
+}
+
+/* Up to where two operands are read: tag checks are too rare to be fast. */
+static void native_check_compare(CPUArchState *env, const NativeOperand *a,
+                                 const NativeOperand *b, size_t n, size_t size,
+                                 bool string)
+{
+    static const wchar_t nul;
+    size_t at = 0;
+
+    while (--n && !memcmp(a->host + at, b->host + at, size) &&
+           !(string && !memcmp(a->host + at, &nul, size))) {
+        at += size;
+    }
+    native_check(env, a, at + size);
+    native_check(env, b, at + size);
+}
+
+/* Page by page, so that none is touched behind the first difference */
+static bool native_differ_carefully(void *p, void *q, size_t n)
+{
+    for (size_t part; n; p += part, q += part, n -= part) {
+        part = MIN(n, MIN(host_left_in_page(p), host_left_in_page(q)));
+        host_touch(p, 1, false);
+        host_touch(q, 1, false);
+        if (memcmp(p, q, part)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_compare(CPUArchState *env, target_ulong a, target_ulong b,
+                            target_ulong n, HostCompare how, size_t size,
+                            uintptr_t ra)
+{
+    bool careful = how == HOST_MEMCMP && native_call.careful;
+    NativeAccess access = how == HOST_MEMCMP && !careful ? NATIVE_READ_AHEAD
+                                                         : NATIVE_READ;
+    NativeOperand p, q;
+    size_t len = SSIZE_MAX / size;
+    int ret = 0;
+
+    if (n == 0) {
+        return 0;
+    }
+    if (careful) {
+        native_call.careful = false;
+    }
+    p = native_operand(env, a, access, ra);
+    q = native_operand(env, b, access, ra);
+    native_begin(&p, &q, ra);
+    if (how != HOST_STRCMP) {
+        len = native_limit(&p, native_limit(&q, n, size), size);
+    }
+    if (unlikely(native_tags_checked(env))) {
+        native_check_compare(env, &p, &q, len, size, how != HOST_MEMCMP);
+    }
+    if (unlikely(careful) ? native_differ_carefully(p.host, q.host, len * size)
+                          : host_differ(p.host, q.host, len, size, how)) {
+        ret = host_order(p.host, q.host, n, size, how);
+    }
+    return native_end((target_long)ret);
+}
+
+target_ulong HELPER(native_memcmp)(CPUArchState *env, target_ulong a,
+                                   target_ulong b, target_ulong n)
+{
+    return native_compare(env, a, b, n, HOST_MEMCMP, 1, GETPC());
+}
+
+target_ulong HELPER(native_wmemcmp)(CPUArchState *env, target_ulong a,
+                                    target_ulong b, target_ulong n)
+{
+    return native_compare(env, a, b, n, HOST_MEMCMP, sizeof(wchar_t), GETPC());
+}
+
+target_ulong HELPER(native_strncmp)(CPUArchState *env, target_ulong a,
+                                    target_ulong b, target_ulong n)
+{
+    return native_compare(env, a, b, n, HOST_STRNCMP, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcsncmp)(CPUArchState *env, target_ulong a,
+                                    target_ulong b, target_ulong n)
+{
+    return native_compare(env, a, b, n, HOST_STRNCMP, sizeof(wchar_t), GETPC());
+}
+
+target_ulong HELPER(native_strcmp)(CPUArchState *env, target_ulong a,
+                                   target_ulong b)
+{
+    return native_compare(env, a, b, -1, HOST_STRCMP, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcscmp)(CPUArchState *env, target_ulong a,
+                                   target_ulong b)
+{
+    return native_compare(env, a, b, -1, HOST_STRCMP, sizeof(wchar_t), GETPC());
+}
 
 target_ulong HELPER(native_memccpy)(CPUArchState *env, target_ulong dst,
                                     target_ulong src, target_ulong chr,
