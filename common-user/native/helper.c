@@ -16,99 +16,126 @@
 
 #include "qemu/osdep.h"
 #include "qemu/units.h"
-#include <wchar.h>
 #include "cpu.h"
 #include "accel/tcg/cpu-ldst.h"
 #include "accel/tcg/getpc.h"
 #include "accel/tcg/helper-retaddr.h"
 #include "exec/helper-proto-common.h"
 #include "exec/mmap-lock.h"
-#include "exec/tswap.h"
-#include "host/cpuinfo.h"
 #include "tcg/debug-assert.h"
 #include "tcg/native-bypass.h"
 #include "user/cpu_loop.h"
 #include "user/guest-host.h"
 #include "user/native-bypass.h"
 #include "user/page-protection.h"
+#include "host-string.h"
 
 #define HELPER_H "common-user/native/helper.h"
 #include "exec/helper-proto.h.inc"
 #undef HELPER_H
 
 /*
- * What a call does through its operands.  If through both, then at the same
- * pace, as a loop over bytes would.
+ * What a call does through an operand: from its first byte up, and if there
+ * are two, at the same pace, as a loop over bytes would.
  */
-enum {
-    ARG0_READ = 1 << 0,
-    ARG0_WRITE = 1 << 1,
-    ARG1_READ = 1 << 2,
-    /* The first operand is read from its last byte, the argument, down. */
-    ARG0_READ_DOWN = 1 << 3,
+typedef enum NativeAccess {
+    NATIVE_NONE,
+    NATIVE_READ,
+    NATIVE_WRITE,
     /* The host function may read what such a loop would not come to. */
-    CARELESS = 1 << 4,
-};
+    NATIVE_READ_AHEAD,
+    /* The operand is the last byte, and is read from there down. */
+    NATIVE_READ_DOWN,
+} NativeAccess;
 
-/* The call under way, for native_bypass_fault(). */
+typedef struct NativeOperand {
+    target_ulong addr;          /* as the guest gave it, with its tag */
+    NativeAccess access;
+    void *host;
+} NativeOperand;
+
+/* The call under way */
 static __thread struct {
-    uintptr_t ra;               /* 0: none */
-    unsigned access;
-    target_ulong arg[2];        /* guest addresses, untagged */
-    bool careful;               /* a CARELESS call has faulted */
+    NativeOperand op[2];        /* only the first one may be written */
+    bool careful;               /* one that reads ahead has faulted */
 } native_call;
 
-typedef struct NativeCall {
-    CPUArchState *env;
-    uintptr_t ra;
-} NativeCall;
-
-static inline void native_operands(unsigned access, target_ulong arg0,
-                                   target_ulong arg1)
+/*
+ * From now on, the call accesses @a, and @b unless that is NULL.  The host's
+ * pointers follow from the addresses: short calls are to store little.
+ */
+static inline void native_operands(const NativeOperand *a,
+                                   const NativeOperand *b)
 {
     signal_barrier();
-    native_call.access = access;
-    native_call.arg[0] = native_untagged(arg0);
-    native_call.arg[1] = native_untagged(arg1);
+    native_call.op[0].addr = a->addr;
+    native_call.op[0].access = a->access;
+    if (b) {
+        native_call.op[1].addr = b->addr;
+        native_call.op[1].access = b->access;
+    } else {
+        native_call.op[1].access = NATIVE_NONE;
+    }
     signal_barrier();
 }
 
-static inline NativeCall native_begin(CPUArchState *env, uintptr_t ra,
-                                      unsigned access,
-                                      target_ulong arg0, target_ulong arg1)
+static inline void native_begin(const NativeOperand *a, const NativeOperand *b,
+                                uintptr_t ra)
 {
     /* What remained of another call would be taken for this one's. */
-    tcg_debug_assert(native_call.ra == 0);
-    native_operands(access, arg0, arg1);
-    native_call.ra = ra;
+    tcg_debug_assert(native_call.op[0].access == NATIVE_NONE);
+    native_operands(a, b);
     set_helper_retaddr(ra);
-    return (NativeCall) { .env = env, .ra = ra };
 }
 
 static inline target_ulong native_end(target_ulong result)
 {
     clear_helper_retaddr();
-    native_call.ra = 0;
+    native_call.op[0].access = NATIVE_NONE;
     return result;
 }
 
-/* A host pointer for @addr; does not return for one that no guest can map. */
-static inline void *native_ptr(NativeCall c, target_ulong addr,
-                               MMUAccessType access_type)
+static inline MMUAccessType native_access_type(NativeAccess access)
 {
-    addr = native_untagged(addr);
-    if (unlikely(addr > guest_addr_max)) {
-        native_end(0);
-        cpu_loop_exit_sigsegv(env_cpu(c.env), addr, access_type, true, c.ra);
-    }
-    return g2h_untagged(addr);
+    return access == NATIVE_WRITE ? MMU_DATA_STORE : MMU_DATA_LOAD;
 }
 
-/* The guest address of what was found in @host, at @addr, or NULL. */
-static inline target_ulong native_found(target_ulong addr, const void *host,
+/* Does not return for an @addr that no guest can map. */
+static inline NativeOperand native_operand(CPUArchState *env, target_ulong addr,
+                                           NativeAccess access, uintptr_t ra)
+{
+    target_ulong untagged = native_untagged(addr);
+
+    if (unlikely(untagged > guest_addr_max)) {
+        native_end(0);
+        cpu_loop_exit_sigsegv(env_cpu(env), untagged,
+                              native_access_type(access), true, ra);
+    }
+    return (NativeOperand) { addr, access, g2h_untagged(untagged) };
+}
+
+/* What follows @bytes of @op */
+static inline NativeOperand native_behind(const NativeOperand *op, size_t bytes,
+                                          NativeAccess access)
+{
+    target_ulong addr = op->addr + bytes;
+
+    return (NativeOperand) {
+        addr, access, g2h_untagged(native_untagged(addr))
+    };
+}
+
+/* The call's own, for what is rare: to pass it would cost the other calls. */
+static inline NativeOperand native_current(unsigned k)
+{
+    return native_behind(&native_call.op[k], 0, native_call.op[k].access);
+}
+
+/* The guest address of what was found in @op, or NULL */
+static inline target_ulong native_found(const NativeOperand *op,
                                         const void *found)
 {
-    return found ? addr + (found - host) : 0;
+    return found ? op->addr + (found - op->host) : 0;
 }
 
 /*
@@ -116,91 +143,86 @@ static inline target_ulong native_found(target_ulong addr, const void *host,
  * a host function that gets so far faults there.  Where no guard page is
  * needed, keep the end from wrapping inside of the host function.
  */
-static inline size_t native_limit(const void *host, target_ulong n,
+static inline size_t native_limit(const NativeOperand *op, target_ulong n,
                                   size_t size)
 {
     uintptr_t last = reserved_va ? guest_base + reserved_va + 1 : UINTPTR_MAX;
-    size_t max = (last - (uintptr_t)host) / size;
+    size_t max = (last - (uintptr_t)op->host) / size;
 
     return MIN(n, MIN(max, SSIZE_MAX / size - 1) + 1);
 }
 
 /* To be called before anything is written: may raise the guest's signal. */
-static inline void native_check(NativeCall c, target_ulong addr, size_t len,
-                                MMUAccessType access_type)
+static inline void native_check(CPUArchState *env, const NativeOperand *op,
+                                size_t len)
 {
-    if (unlikely(native_tags_checked(c.env))) {
-        /* It may leave by a longjmp. */
-        native_call.ra = 0;
-        native_check_tags(c.env, addr, len, access_type, c.ra);
-        native_call.ra = c.ra;
-    }
-}
+    if (unlikely(native_tags_checked(env))) {
+        NativeAccess access = native_call.op[0].access;
 
-static inline size_t native_left_in_page(const void *p)
-{
-    return -((uintptr_t)p | TARGET_PAGE_MASK);
+        /* It may leave by a longjmp. */
+        native_call.op[0].access = NATIVE_NONE;
+        native_check_tags(env, op->addr, len, native_access_type(op->access),
+                          helper_retaddr);
+        native_call.op[0].access = access;
+    }
 }
 
 /*
  * Whether all of a call is to access these @n characters of @size bytes in one
  * page, which needs no limit, and faults before it has written anything.
  */
-static inline bool native_is_short(NativeCall c, const void *p, target_ulong n,
-                                   size_t size)
+static inline bool native_is_short(CPUArchState *env, const NativeOperand *op,
+                                   target_ulong n, size_t size)
 {
-    return likely(n <= native_left_in_page(p) / size &&
-                  !native_tags_checked(c.env));
+    return likely(n <= host_left_in_page(op->host) / size &&
+                  !native_tags_checked(env));
 }
 
-/*
- * Fault now, if at all: touch a byte of each page of the @n bytes at @p.  No
- * sanitizer is to judge that.
- */
-__attribute__((no_sanitize("address"), no_sanitize("null")))
-static void native_touch(void *p, size_t n, bool write)
+static inline void native_touch(const NativeOperand *op, size_t n)
 {
-    size_t left;
-
-    for (; n; n -= left, p += left) {
-        /* volatile, since to access it is all that this does */
-        volatile uint8_t *byte = p;
-        uint8_t value = *byte;
-
-        if (write) {
-            *byte = value;
-        }
-        left = MIN(n, native_left_in_page(p));
-    }
-}
-
-/*
- * Whether the string @s of characters of @size bytes is empty, without the
- * call that measures it.  Here, too, no sanitizer is to judge.
- */
-__attribute__((no_sanitize("address"), no_sanitize("null"),
-               no_sanitize("alignment")))
-static bool native_is_empty(const void *s, size_t size)
-{
-    typedef uint32_t __attribute__((aligned(1), may_alias)) AnyWide;
-
-    return size == 1 ? *(const char *)s == 0 : *(const AnyWide *)s == 0;
+    host_touch(op->host, n, op->access == NATIVE_WRITE);
 }
 
 /*
  * Many pages are told faster from the page table.  It does not know where a
  * mapped file ends, though: what overlaps must not find that out too late.
  */
-static bool native_pages_good(target_ulong dst, const void *d,
-                              target_ulong src, const void *s,
+static bool native_pages_good(const NativeOperand *dst,
+                              const NativeOperand *src,
                               size_t copy, size_t more)
 {
-    uintptr_t ahead = (uintptr_t)d - (uintptr_t)s;
+    uintptr_t ahead = (uintptr_t)dst->host - (uintptr_t)src->host;
 
     return copy + more >= 8 * TARGET_PAGE_SIZE &&
-           (copy == 0 || (ahead >= copy && -ahead >= copy + more)) &&
-           page_check_range(native_untagged(src), copy, PAGE_READ) &&
-           page_check_range(native_untagged(dst), copy + more, PAGE_WRITE);
+           (copy == 0 || ((ahead >= copy && -ahead >= copy + more) &&
+            page_check_range(native_untagged(src->addr), copy, PAGE_READ))) &&
+           page_check_range(native_untagged(dst->addr), copy + more,
+                            PAGE_WRITE);
+}
+
+/* Not inline: it would have short calls save more registers. */
+static __attribute__((noinline)) void
+native_try(CPUArchState *env, size_t copy, size_t more)
+{
+    NativeOperand dst = native_current(0), src = native_current(1);
+
+    if (copy) {
+        native_check(env, &src, copy);
+    }
+    native_check(env, &dst, copy + more);
+    if (native_pages_good(&dst, &src, copy, more)) {
+        return;
+    }
+    if (copy) {
+        native_touch(&src, copy);
+        native_touch(&dst, copy);
+    }
+    if (more) {
+        NativeOperand rest = native_behind(&dst, copy, NATIVE_WRITE);
+
+        native_operands(&rest, NULL);
+        native_touch(&rest, more);
+    }
 }
 
 /*
@@ -208,22 +230,14 @@ static bool native_pages_good(target_ulong dst, const void *d,
  * function copies from either end: within one page it faults before it has
  * written anything, but of several each has to be tried first.
  */
-static inline void native_prepare(NativeCall c, target_ulong dst, void *d,
-                                  target_ulong src, void *s, size_t copy,
+static inline void native_prepare(CPUArchState *env, const NativeOperand *dst,
+                                  const NativeOperand *src, size_t copy,
                                   size_t more)
 {
-    native_check(c, src, copy, MMU_DATA_LOAD);
-    native_check(c, dst, copy + more, MMU_DATA_STORE);
-
-    if ((copy + more > native_left_in_page(d) ||
-         copy > native_left_in_page(s)) &&
-        !native_pages_good(dst, d, src, s, copy, more)) {
-        native_touch(s, copy, false);
-        native_touch(d, copy, true);
-        if (more) {
-            native_operands(ARG0_WRITE, dst + copy, 0);
-            native_touch(d + copy, more, true);
-        }
+    if (unlikely(copy + more > host_left_in_page(dst->host) ||
+                 copy > host_left_in_page(src->host) ||
+                 native_tags_checked(env))) {
+        native_try(env, copy, more);
     }
 }
 
@@ -233,382 +247,804 @@ static inline void native_prepare(NativeCall c, target_ulong dst, void *d,
  * then have been written, as a loop over bytes would have, and the call may
  * still be made again from its beginning.  But not if it moves a string
  * towards its beginning, which is undefined but works with such a loop: the
- * beginning may be lost then.
+ * beginning may be lost then.  Wide functions of the host are slower than that.
  */
 #define NATIVE_MEASURED (4 * KiB)
 
-static inline bool native_apart(const void *d, const void *s)
+static inline bool native_one_pass(CPUArchState *env, const NativeOperand *dst,
+                                   const NativeOperand *src, size_t size)
 {
-    return (uintptr_t)s - (uintptr_t)d >= 1 * MiB;
+    return size == 1 && !native_tags_checked(env) &&
+           (uintptr_t)src->host - (uintptr_t)dst->host >= 1 * MiB;
 }
 
 /*
- * Before a long call of a host function that may be SSE code: TCG's AVX code
- * leaves the upper halves of registers in use, with which some processors
- * execute that at two thirds of its speed.
+ * Functions that come for bytes and for wchar_t: @size is that of a character,
+ * and a constant, as in host-string.h.  Lengths are in characters.
  */
-static inline void native_clean_registers(void)
+
+/* Not inline: it would have short calls save more registers. */
+static __attribute__((noinline)) size_t
+native_copy_long(CPUArchState *env, target_ulong n, size_t size)
 {
-#ifdef __x86_64__
-    if (cpuinfo & CPUINFO_AVX1) {
-        asm volatile("vzeroupper");
-    }
-#endif
+    NativeOperand d = native_current(0), s = native_current(1);
+    size_t len = native_limit(&d, native_limit(&s, n, size), size) * size;
+
+    native_prepare(env, &d, &s, len, 0);
+    memmove(d.host, s.host, len);
+    return len;
 }
 
-/*
- * The wide functions of the host take aligned strings only, and its order of
- * characters may not be the guest's.
- */
-static inline bool native_misaligned(const void *p)
+/* The result is the number of bytes. */
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_copy(CPUArchState *env, target_ulong dst, target_ulong src,
+                         target_ulong n, size_t size, uintptr_t ra)
 {
-    return (uintptr_t)p % sizeof(wchar_t);
-}
+    NativeOperand d, s;
 
-/* Index of @wc, and if @string, of the NUL if that comes first; else @n */
-static size_t native_wide_index(const wchar_t *s, wchar_t wc, bool string,
-                                size_t n)
-{
-    size_t i;
-
-    native_touch((void *)s, 1, false);
-    for (i = 0; i < n; i++) {
-        wchar_t at = ldl_he_p(s + i);
-
-        if (at == wc || (string && at == 0)) {
-            break;
-        }
-    }
-    return i;
-}
-
-static inline size_t native_wcsnlen(const wchar_t *s, size_t n)
-{
-    return native_misaligned(s) ? native_wide_index(s, 0, true, n)
-                                : wcsnlen(s, n);
-}
-
-static inline size_t native_wcslen(const wchar_t *s)
-{
-    return native_misaligned(s) ? native_wide_index(s, 0, true, SIZE_MAX)
-                                : wcslen(s);
-}
-
-static inline wchar_t *native_wmemchr(wchar_t *s, wchar_t wc, size_t n)
-{
-    size_t i;
-
-    if (!native_misaligned(s)) {
-        return wmemchr(s, wc, n);
-    }
-    i = native_wide_index(s, wc, false, n);
-    return i < n ? s + i : NULL;
-}
-
-static wchar_t *native_wide_chr(wchar_t *s, wchar_t wc, bool last)
-{
-    wchar_t *found = NULL;
-
-    do {
-        s += native_wide_index(s, wc, true, SIZE_MAX);
-        if (ldl_he_p(s) == wc) {
-            found = s;
-        }
-    } while ((last || !found) && ldl_he_p(s++));
-    return found;
-}
-
-static inline wchar_t *native_wcschr(wchar_t *s, wchar_t wc)
-{
-    return native_misaligned(s) ? native_wide_chr(s, wc, false)
-                                : wcschr(s, wc);
-}
-
-static inline wchar_t *native_wcsrchr(wchar_t *s, wchar_t wc)
-{
-    return native_misaligned(s) ? native_wide_chr(s, wc, true)
-                                : wcsrchr(s, wc);
-}
-
-static inline void native_wmemset(wchar_t *s, wchar_t wc, size_t n)
-{
-    if (!native_misaligned(s)) {
-        wmemset(s, wc, n);
-        return;
-    }
-    native_touch(s, 1, true);
-    for (size_t i = 0; i < n; i++) {
-        stl_he_p(s + i, wc);
-    }
-}
-
-/*
- * Where the operands first differ, which do so: comparisons of the host have
- * told, with a number that need not be the guest's.  Within a page, more may be
- * read than they have.
- */
-__attribute__((no_sanitize("address"), no_sanitize("alignment")))
-static size_t native_difference(const void *p, const void *q)
-{
-    for (size_t i = 0;;) {
-        size_t left = MIN(native_left_in_page(p + i),
-                          native_left_in_page(q + i));
-
-        for (; left >= sizeof(uint64_t); left -= sizeof(uint64_t)) {
-            uint64_t bits = ldq_he_p(p + i) ^ ldq_he_p(q + i);
-
-            if (bits) {
-                return i + (HOST_BIG_ENDIAN ? clz64(bits) : ctz64(bits)) / 8;
-            }
-            i += sizeof(uint64_t);
-        }
-        for (; left; left--, i++) {
-            if (ldub_p(p + i) != ldub_p(q + i)) {
-                return i;
-            }
-        }
-    }
-}
-
-/* What the guest's C library gives for @n bytes, or strings, that differ */
-static int native_byte_order(const void *p, const void *q, size_t n,
-                             bool string)
-{
-    size_t at = native_difference(p, q);
-    int diff = ldub_p(p + at) - ldub_p(q + at);
-
-    return !native_only_sign(n, at, string) ? diff : diff < 0 ? -1 : 1;
-}
-
-QEMU_BUILD_BUG_ON(sizeof(wchar_t) != sizeof(target_wchar_t));
-
-typedef enum NativeCompare {
-    WMEMCMP,
-    WCSNCMP,
-    WCSCMP,
-} NativeCompare;
-
-static int native_wide_compare(const wchar_t *p, const wchar_t *q, size_t n,
-                               NativeCompare how)
-{
-    target_wchar_t a, b;
-
-    if (native_misaligned(p) || native_misaligned(q)) {
-        native_touch((void *)p, 1, false);
-        native_touch((void *)q, 1, false);
-        while (n > 1 && ldl_he_p(p) == ldl_he_p(q) &&
-               !(how != WMEMCMP && ldl_he_p(p) == 0)) {
-            p++;
-            q++;
-            n--;
-        }
-    } else if (how == WMEMCMP ? wmemcmp(p, q, n) : wcsncmp(p, q, n)) {
-        size_t at = native_difference(p, q) / sizeof(*p);
-
-        p += at;
-        q += at;
-    } else {
+    if (n == 0) {
         return 0;
     }
-
-    a = tswap32(ldl_he_p(p));
-    b = tswap32(ldl_he_p(q));
-    if (how == WCSCMP && b == 0 && native_wcscmp_gives_char) {
-        return a;
+    d = native_operand(env, dst, NATIVE_WRITE, ra);
+    s = native_operand(env, src, NATIVE_READ, ra);
+    native_begin(&d, &s, ra);
+    if (native_is_short(env, &d, n, size) &&
+        native_is_short(env, &s, n, size)) {
+        memmove(d.host, s.host, n * size);
+        return native_end(n * size);
     }
-    return a < b ? -1 : a > b;
+    return native_end(native_copy_long(env, n, size));
 }
 
-static inline int native_wmemcmp(const wchar_t *p, const wchar_t *q, size_t n)
+target_ulong HELPER(native_memmove)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
 {
-    return native_wide_compare(p, q, n, WMEMCMP);
+    native_copy(env, dst, src, n, 1, GETPC());
+    return dst;
 }
 
-static inline int native_wcsncmp(const wchar_t *p, const wchar_t *q, size_t n)
+target_ulong HELPER(native_wmemmove)(CPUArchState *env, target_ulong dst,
+                                     target_ulong src, target_ulong n)
 {
-    return native_wide_compare(p, q, n, WCSNCMP);
+    native_copy(env, dst, src, n, sizeof(wchar_t), GETPC());
+    return dst;
 }
 
-static inline int native_wcscmp(const wchar_t *p, const wchar_t *q)
+/* There are guests that overlap; the host's memcpy() is no faster. */
+target_ulong HELPER(native_memcpy)(CPUArchState *env, target_ulong dst,
+                                   target_ulong src, target_ulong n)
+    __attribute__((alias("helper_native_memmove")));
+
+target_ulong HELPER(native_wmemcpy)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+    __attribute__((alias("helper_native_wmemmove")));
+
+target_ulong HELPER(native_mempcpy)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
 {
-    return native_wide_compare(p, q, SSIZE_MAX / sizeof(*p), WCSCMP);
+    return dst + native_copy(env, dst, src, n, 1, GETPC());
 }
 
-/* The functions that come for bytes and for wchar_t */
-#define NATIVE_WIDE 0
-#include "string.c.inc"
-#undef NATIVE_WIDE
-#define NATIVE_WIDE 1
-#include "string.c.inc"
-#undef NATIVE_WIDE
+target_ulong HELPER(native_wmempcpy)(CPUArchState *env, target_ulong dst,
+                                     target_ulong src, target_ulong n)
+{
+    return dst + native_copy(env, dst, src, n, sizeof(wchar_t), GETPC());
+}
+
+static __attribute__((noinline)) void
+native_fill_long(CPUArchState *env, target_ulong chr, target_ulong n,
+                 size_t size)
+{
+    NativeOperand d = native_current(0);
+    size_t len = native_limit(&d, n, size);
+
+    native_prepare(env, &d, &d, 0, len * size);
+    host_memset(d.host, chr, len, size);
+}
+
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_fill(CPUArchState *env, target_ulong dst, target_ulong chr,
+                         target_ulong n, size_t size, uintptr_t ra)
+{
+    NativeOperand d;
+
+    if (n == 0) {
+        return dst;
+    }
+    d = native_operand(env, dst, NATIVE_WRITE, ra);
+    native_begin(&d, NULL, ra);
+    if (native_is_short(env, &d, n, size)) {
+        host_memset(d.host, chr, n, size);
+    } else {
+        native_fill_long(env, chr, n, size);
+    }
+    return native_end(dst);
+}
+
+target_ulong HELPER(native_memset)(CPUArchState *env, target_ulong dst,
+                                   target_ulong chr, target_ulong n)
+{
+    return native_fill(env, dst, chr, n, 1, GETPC());
+}
+
+target_ulong HELPER(native_wmemset)(CPUArchState *env, target_ulong dst,
+                                    target_ulong chr, target_ulong n)
+{
+    return native_fill(env, dst, chr, n, sizeof(wchar_t), GETPC());
+}
+
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_find(CPUArchState *env, target_ulong str, target_ulong chr,
+                         target_ulong n, size_t size, uintptr_t ra)
+{
+    NativeOperand s;
+    void *found;
+    size_t len;
+
+    if (n == 0) {
+        return 0;
+    }
+    s = native_operand(env, str, NATIVE_READ, ra);
+    native_begin(&s, NULL, ra);
+    len = native_limit(&s, n, size);
+    found = host_memchr(s.host, chr, len, size);
+    native_check(env, &s, found ? found - s.host + size : len * size);
+    return native_end(native_found(&s, found));
+}
+
+target_ulong HELPER(native_memchr)(CPUArchState *env, target_ulong str,
+                                   target_ulong chr, target_ulong n)
+{
+    return native_find(env, str, chr, n, 1, GETPC());
+}
+
+target_ulong HELPER(native_wmemchr)(CPUArchState *env, target_ulong str,
+                                    target_ulong chr, target_ulong n)
+{
+    return native_find(env, str, chr, n, sizeof(wchar_t), GETPC());
+}
+
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_length(CPUArchState *env, target_ulong str, size_t size,
+                           uintptr_t ra)
+{
+    NativeOperand s = native_operand(env, str, NATIVE_READ, ra);
+    size_t len;
+
+    native_begin(&s, NULL, ra);
+    len = host_strlen(s.host, size);
+    native_check(env, &s, (len + 1) * size);
+    return native_end(len);
+}
+
+target_ulong HELPER(native_strlen)(CPUArchState *env, target_ulong str)
+{
+    return native_length(env, str, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcslen)(CPUArchState *env, target_ulong str)
+{
+    return native_length(env, str, sizeof(wchar_t), GETPC());
+}
+
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_length_up_to(CPUArchState *env, target_ulong str,
+                                 target_ulong n, size_t size, uintptr_t ra)
+{
+    NativeOperand s;
+    size_t len, ret;
+
+    if (n == 0) {
+        return 0;
+    }
+    s = native_operand(env, str, NATIVE_READ, ra);
+    native_begin(&s, NULL, ra);
+    len = native_limit(&s, n, size);
+    ret = host_strnlen(s.host, len, size);
+    native_check(env, &s, MIN(ret + 1, len) * size);
+    return native_end(ret);
+}
+
+target_ulong HELPER(native_strnlen)(CPUArchState *env, target_ulong str,
+                                    target_ulong n)
+{
+    return native_length_up_to(env, str, n, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcsnlen)(CPUArchState *env, target_ulong str,
+                                    target_ulong n)
+{
+    return native_length_up_to(env, str, n, sizeof(wchar_t), GETPC());
+}
+
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_find_in_string(CPUArchState *env, target_ulong str,
+                                   target_ulong chr, bool last, size_t size,
+                                   uintptr_t ra)
+{
+    NativeOperand s = native_operand(env, str, NATIVE_READ, ra);
+    void *found;
+
+    native_begin(&s, NULL, ra);
+    found = last ? host_strrchr(s.host, chr, size)
+                 : host_strchr(s.host, chr, size);
+    if (unlikely(native_tags_checked(env))) {
+        native_check(env, &s, found && !last
+                              ? found - s.host + size
+                              : (host_strlen(s.host, size) + 1) * size);
+    }
+    return native_end(native_found(&s, found));
+}
+
+target_ulong HELPER(native_strchr)(CPUArchState *env, target_ulong str,
+                                   target_ulong chr)
+{
+    return native_find_in_string(env, str, chr, false, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcschr)(CPUArchState *env, target_ulong str,
+                                   target_ulong chr)
+{
+    return native_find_in_string(env, str, chr, false,
+                                 sizeof(wchar_t), GETPC());
+}
+
+target_ulong HELPER(native_strrchr)(CPUArchState *env, target_ulong str,
+                                    target_ulong chr)
+{
+    return native_find_in_string(env, str, chr, true, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcsrchr)(CPUArchState *env, target_ulong str,
+                                    target_ulong chr)
+{
+    return native_find_in_string(env, str, chr, true, sizeof(wchar_t), GETPC());
+}
+
+/* Copy a string with its NUL; the result is the length without. */
+static inline QEMU_ALWAYS_INLINE
+size_t native_copy_string(CPUArchState *env, target_ulong dst,
+                          target_ulong src, size_t size, uintptr_t ra)
+{
+    NativeOperand d = native_operand(env, dst, NATIVE_WRITE, ra);
+    NativeOperand s = native_operand(env, src, NATIVE_READ, ra);
+    size_t len;
+
+    native_begin(&d, &s, ra);
+    len = host_strnlen(s.host, NATIVE_MEASURED / size, size);
+    if (unlikely(len == NATIVE_MEASURED / size)) {
+        if (native_one_pass(env, &d, &s, size)) {
+            return native_end(stpcpy(d.host, s.host) - (char *)d.host);
+        }
+        len += host_strlen(s.host + len * size, size);
+    }
+    len = native_limit(&d, len + 1, size);
+    native_prepare(env, &d, &s, len * size, 0);
+    memmove(d.host, s.host, len * size);
+    return native_end(len - 1);
+}
+
+target_ulong HELPER(native_strcpy)(CPUArchState *env, target_ulong dst,
+                                   target_ulong src)
+{
+    native_copy_string(env, dst, src, 1, GETPC());
+    return dst;
+}
+
+target_ulong HELPER(native_wcscpy)(CPUArchState *env, target_ulong dst,
+                                   target_ulong src)
+{
+    native_copy_string(env, dst, src, sizeof(wchar_t), GETPC());
+    return dst;
+}
+
+target_ulong HELPER(native_stpcpy)(CPUArchState *env, target_ulong dst,
+                                   target_ulong src)
+{
+    return dst + native_copy_string(env, dst, src, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcpcpy)(CPUArchState *env, target_ulong dst,
+                                   target_ulong src)
+{
+    return dst + native_copy_string(env, dst, src,
+                                    sizeof(wchar_t), GETPC()) * sizeof(wchar_t);
+}
+
+/* The result is the length of what was copied, without its NUL. */
+static inline QEMU_ALWAYS_INLINE
+size_t native_copy_padded(CPUArchState *env, target_ulong dst,
+                          target_ulong src, target_ulong n, size_t size,
+                          uintptr_t ra)
+{
+    NativeOperand d, s;
+    size_t len, used, copy;
+
+    if (n == 0) {
+        return 0;
+    }
+    d = native_operand(env, dst, NATIVE_WRITE, ra);
+    s = native_operand(env, src, NATIVE_READ, ra);
+    native_begin(&d, &s, ra);
+    len = native_limit(&d, n, size);
+    used = host_strnlen(s.host, MIN(len, NATIVE_MEASURED / size), size);
+    if (unlikely(used == NATIVE_MEASURED / size && used < len)) {
+        /* What is filled is written only: it must not be what faults. */
+        if (native_one_pass(env, &d, &s, size) &&
+            page_check_range(native_untagged(dst), len, PAGE_WRITE)) {
+            return native_end(stpncpy(d.host, s.host, len) - (char *)d.host);
+        }
+        used += host_strnlen(s.host + used * size,
+                             native_limit(&s, len, size) - used, size);
+    }
+    copy = MIN(used + 1, len);
+    native_prepare(env, &d, &s, copy * size, (len - copy) * size);
+    memmove(d.host, s.host, copy * size);
+    memset(d.host + copy * size, 0, (len - copy) * size);
+    return native_end(used);
+}
+
+target_ulong HELPER(native_strncpy)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    native_copy_padded(env, dst, src, n, 1, GETPC());
+    return dst;
+}
+
+target_ulong HELPER(native_wcsncpy)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    native_copy_padded(env, dst, src, n, sizeof(wchar_t), GETPC());
+    return dst;
+}
+
+target_ulong HELPER(native_stpncpy)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    return dst + native_copy_padded(env, dst, src, n, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcpncpy)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    return dst + native_copy_padded(env, dst, src, n,
+                                    sizeof(wchar_t), GETPC()) * sizeof(wchar_t);
+}
+
+/*
+ * Append @copy characters of @s at @d, and a NUL if they have none.  The first
+ * one comes last: the old terminator stands until all the rest is in place.
+ */
+static inline QEMU_ALWAYS_INLINE
+void native_append(CPUArchState *env, const NativeOperand *d,
+                   const NativeOperand *s, size_t copy, bool terminate,
+                   size_t size)
+{
+    wchar_t first = 0;
+
+    copy = native_limit(d, copy, size);
+    native_prepare(env, d, s, copy * size, terminate * size);
+    if (copy) {
+        memcpy(&first, s->host, size);
+        memmove(d->host + size, s->host + size, (copy - 1) * size);
+    }
+    if (terminate) {
+        memset(d->host + copy * size, 0, size);
+    }
+    memcpy(d->host, &first, size);
+}
+
+/* The same in one pass, of a string that does not end with the first one */
+static void native_append_long(char *d, const char *s, bool limited, size_t n)
+{
+    char first = *s;
+
+    host_touch(d, 1, true);
+    if (limited) {
+        d[1] = 0;
+        strncat(d + 1, s + 1, n - 1);
+    } else {
+        strcpy(d + 1, s + 1);
+    }
+    *d = first;
+}
+
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_cat(CPUArchState *env, target_ulong dst, target_ulong src,
+                        bool limited, target_ulong n, size_t size,
+                        uintptr_t ra)
+{
+    NativeOperand d = native_operand(env, dst, NATIVE_WRITE, ra);
+    NativeOperand old = native_behind(&d, 0, NATIVE_READ), s = old;
+    size_t used, len, max;
+
+    native_begin(&old, NULL, ra);
+    used = host_strlen(old.host, size) * size;
+    native_check(env, &old, used + size);
+    d = native_behind(&d, used, NATIVE_WRITE);
+    if (!limited || n) {
+        s = native_operand(env, src, NATIVE_READ, ra);
+    }
+    native_operands(&d, &s);
+    max = limited ? native_limit(&s, n, size) : SIZE_MAX;
+    len = host_strnlen(s.host, MIN(max, NATIVE_MEASURED / size), size);
+    if (unlikely(len == NATIVE_MEASURED / size && len < max)) {
+        if (native_one_pass(env, &d, &s, size)) {
+            native_append_long(d.host, s.host, limited, max);
+            return native_end(dst);
+        }
+        len += limited ? host_strnlen(s.host + len * size, max - len, size)
+                       : host_strlen(s.host + len * size, size);
+    }
+    native_append(env, &d, &s, MIN(len + 1, max), len == max, size);
+    return native_end(dst);
+}
+
+target_ulong HELPER(native_strcat)(CPUArchState *env, target_ulong dst,
+                                   target_ulong src)
+{
+    return native_cat(env, dst, src, false, 0, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcscat)(CPUArchState *env, target_ulong dst,
+                                   target_ulong src)
+{
+    return native_cat(env, dst, src, false, 0, sizeof(wchar_t), GETPC());
+}
+
+target_ulong HELPER(native_strncat)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    return native_cat(env, dst, src, true, n, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcsncat)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    return native_cat(env, dst, src, true, n, sizeof(wchar_t), GETPC());
+}
+
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_copy_cut(CPUArchState *env, target_ulong dst,
+                             target_ulong src, target_ulong n, size_t size,
+                             uintptr_t ra)
+{
+    NativeOperand d, s = native_operand(env, src, NATIVE_READ, ra);
+    size_t len, copy;
+
+    native_begin(&s, NULL, ra);
+    len = host_strlen(s.host, size);
+    native_check(env, &s, (len + 1) * size);
+    if (n) {
+        d = native_operand(env, dst, NATIVE_WRITE, ra);
+        native_operands(&d, &s);
+        copy = native_limit(&d, MIN(len, n - 1), size) * size;
+        native_prepare(env, &d, &s, copy, size);
+        memmove(d.host, s.host, copy);
+        memset(d.host + copy, 0, size);
+    }
+    return native_end(len);
+}
+
+target_ulong HELPER(native_strlcpy)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    return native_copy_cut(env, dst, src, n, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcslcpy)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    return native_copy_cut(env, dst, src, n, sizeof(wchar_t), GETPC());
+}
+
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_cat_cut(CPUArchState *env, target_ulong dst,
+                            target_ulong src, target_ulong n, size_t size,
+                            uintptr_t ra)
+{
+    NativeOperand d, s;
+    size_t used = 0, len;
+
+    if (n) {
+        d = native_operand(env, dst, NATIVE_READ, ra);
+        native_begin(&d, NULL, ra);
+        used = host_strnlen(d.host, native_limit(&d, n, size), size);
+        native_check(env, &d, MIN(used + 1, n) * size);
+        native_end(0);
+    }
+    s = native_operand(env, src, NATIVE_READ, ra);
+    native_begin(&s, NULL, ra);
+    len = host_strlen(s.host, size);
+    native_check(env, &s, (len + 1) * size);
+    if (used < n) {
+        d = native_behind(&d, used * size, NATIVE_WRITE);
+        native_operands(&d, &s);
+        native_append(env, &d, &s, MIN(len, n - used - 1), true, size);
+    }
+    return native_end(used + len);
+}
+
+target_ulong HELPER(native_strlcat)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    return native_cat_cut(env, dst, src, n, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcslcat)(CPUArchState *env, target_ulong dst,
+                                    target_ulong src, target_ulong n)
+{
+    return native_cat_cut(env, dst, src, n, sizeof(wchar_t), GETPC());
+}
+
+/* Up to where two operands are read: tag checks are too rare to be fast. */
+static void native_check_compare(CPUArchState *env, const NativeOperand *a,
+                                 const NativeOperand *b, size_t n, size_t size,
+                                 bool string)
+{
+    static const wchar_t nul;
+    size_t at = 0;
+
+    while (--n && !memcmp(a->host + at, b->host + at, size) &&
+           !(string && !memcmp(a->host + at, &nul, size))) {
+        at += size;
+    }
+    native_check(env, a, at + size);
+    native_check(env, b, at + size);
+}
+
+/* Page by page, so that none is touched behind the first difference */
+static bool native_differ_carefully(void *p, void *q, size_t n)
+{
+    for (size_t part; n; p += part, q += part, n -= part) {
+        part = MIN(n, MIN(host_left_in_page(p), host_left_in_page(q)));
+        host_touch(p, 1, false);
+        host_touch(q, 1, false);
+        if (memcmp(p, q, part)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static inline QEMU_ALWAYS_INLINE
+target_ulong native_compare(CPUArchState *env, target_ulong a, target_ulong b,
+                            target_ulong n, HostCompare how, size_t size,
+                            uintptr_t ra)
+{
+    bool careful = how == HOST_MEMCMP && native_call.careful;
+    NativeAccess access = how == HOST_MEMCMP && !careful ? NATIVE_READ_AHEAD
+                                                         : NATIVE_READ;
+    NativeOperand p, q;
+    size_t len = SSIZE_MAX / size;
+    int ret = 0;
+
+    if (n == 0) {
+        return 0;
+    }
+    if (careful) {
+        native_call.careful = false;
+    }
+    p = native_operand(env, a, access, ra);
+    q = native_operand(env, b, access, ra);
+    native_begin(&p, &q, ra);
+    if (how != HOST_STRCMP) {
+        len = native_limit(&p, native_limit(&q, n, size), size);
+    }
+    if (unlikely(native_tags_checked(env))) {
+        native_check_compare(env, &p, &q, len, size, how != HOST_MEMCMP);
+    }
+    if (unlikely(careful) ? native_differ_carefully(p.host, q.host, len * size)
+                          : host_differ(p.host, q.host, len, size, how)) {
+        ret = host_order(p.host, q.host, n, size, how);
+    }
+    return native_end((target_long)ret);
+}
+
+target_ulong HELPER(native_memcmp)(CPUArchState *env, target_ulong a,
+                                   target_ulong b, target_ulong n)
+{
+    return native_compare(env, a, b, n, HOST_MEMCMP, 1, GETPC());
+}
+
+target_ulong HELPER(native_wmemcmp)(CPUArchState *env, target_ulong a,
+                                    target_ulong b, target_ulong n)
+{
+    return native_compare(env, a, b, n, HOST_MEMCMP, sizeof(wchar_t), GETPC());
+}
+
+target_ulong HELPER(native_strncmp)(CPUArchState *env, target_ulong a,
+                                    target_ulong b, target_ulong n)
+{
+    return native_compare(env, a, b, n, HOST_STRNCMP, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcsncmp)(CPUArchState *env, target_ulong a,
+                                    target_ulong b, target_ulong n)
+{
+    return native_compare(env, a, b, n, HOST_STRNCMP, sizeof(wchar_t), GETPC());
+}
+
+target_ulong HELPER(native_strcmp)(CPUArchState *env, target_ulong a,
+                                   target_ulong b)
+{
+    return native_compare(env, a, b, -1, HOST_STRCMP, 1, GETPC());
+}
+
+target_ulong HELPER(native_wcscmp)(CPUArchState *env, target_ulong a,
+                                   target_ulong b)
+{
+    return native_compare(env, a, b, -1, HOST_STRCMP, sizeof(wchar_t), GETPC());
+}
 
 target_ulong HELPER(native_memccpy)(CPUArchState *env, target_ulong dst,
                                     target_ulong src, target_ulong chr,
                                     target_ulong n)
 {
-    NativeCall c;
-    void *d, *s, *found;
+    NativeOperand d, s;
+    void *found;
     size_t len;
 
     if (n == 0) {
         return 0;
     }
-    c = native_begin(env, GETPC(), ARG0_WRITE | ARG1_READ, dst, src);
-    d = native_ptr(c, dst, MMU_DATA_STORE);
-    s = native_ptr(c, src, MMU_DATA_LOAD);
-    len = native_limit(d, native_limit(s, n, 1), 1);
-    found = memchr(s, (uint8_t)chr, len);
+    d = native_operand(env, dst, NATIVE_WRITE, GETPC());
+    s = native_operand(env, src, NATIVE_READ, GETPC());
+    native_begin(&d, &s, GETPC());
+    len = native_limit(&d, native_limit(&s, n, 1), 1);
+    found = memchr(s.host, (uint8_t)chr, len);
     if (found) {
-        len = found - s + 1;
+        len = found - s.host + 1;
     }
-    native_prepare(c, dst, d, src, s, len, 0);
-    memmove(d, s, len);
+    native_prepare(env, &d, &s, len, 0);
+    memmove(d.host, s.host, len);
     return native_end(found ? dst + len : 0);
 }
 
-target_ulong HELPER(native_memrchr)(CPUArchState *env, target_ulong s,
+target_ulong HELPER(native_memrchr)(CPUArchState *env, target_ulong str,
                                     target_ulong chr, target_ulong n)
 {
-    NativeCall c;
-    void *p, *found;
+    NativeOperand s, part;
+    void *found;
     size_t len;
 
     if (n == 0) {
         return 0;
     }
-    c = native_begin(env, GETPC(), ARG0_READ, s, 0);
-    p = native_ptr(c, s, MMU_DATA_LOAD);
-    len = native_limit(p, n, 1);
-    native_operands(ARG0_READ_DOWN, s + len - 1, 0);
-    native_touch(p + len - 1, 1, false);
-    found = memrchr(p, (uint8_t)chr, len);
+    s = native_operand(env, str, NATIVE_READ, GETPC());
+    len = native_limit(&s, n, 1);
+    part = native_behind(&s, len - 1, NATIVE_READ_DOWN);
+    native_begin(&part, NULL, GETPC());
+    native_touch(&part, 1);
+    found = memrchr(s.host, (uint8_t)chr, len);
     if (unlikely(native_tags_checked(env))) {
-        size_t skipped = found ? found - p : 0;
+        size_t skipped = found ? found - s.host : 0;
 
-        native_check(c, s + skipped, len - skipped, MMU_DATA_LOAD);
+        part = native_behind(&s, skipped, NATIVE_READ);
+        native_check(env, &part, len - skipped);
     }
-    return native_end(native_found(s, p, found));
+    return native_end(native_found(&s, found));
 }
 
-target_ulong HELPER(native_rawmemchr)(CPUArchState *env, target_ulong s,
+target_ulong HELPER(native_rawmemchr)(CPUArchState *env, target_ulong str,
                                       target_ulong chr)
 {
-    NativeCall c = native_begin(env, GETPC(), ARG0_READ, s, 0);
-    void *p = native_ptr(c, s, MMU_DATA_LOAD);
-    void *found = memchr(p, (uint8_t)chr, native_limit(p, -1, 1));
+    NativeOperand s = native_operand(env, str, NATIVE_READ, GETPC());
+    void *found;
 
-    native_check(c, s, found - p + 1, MMU_DATA_LOAD);
-    return native_end(native_found(s, p, found));
+    native_begin(&s, NULL, GETPC());
+    found = memchr(s.host, (uint8_t)chr, native_limit(&s, -1, 1));
+    native_check(env, &s, found - s.host + 1);
+    return native_end(native_found(&s, found));
 }
 
 target_ulong HELPER(native_memmem)(CPUArchState *env, target_ulong hay,
                                    target_ulong hay_n, target_ulong needle,
                                    target_ulong needle_n)
 {
-    NativeCall c;
-    void *p, *q, *found;
+    NativeOperand h, n;
+    void *found;
     size_t len;
 
     if (needle_n == 0 || needle_n > hay_n) {
         return needle_n ? 0 : hay;
     }
-    c = native_begin(env, GETPC(), ARG0_READ, needle, 0);
-    q = native_ptr(c, needle, MMU_DATA_LOAD);
-    needle_n = native_limit(q, needle_n, 1);
-    native_check(c, needle, needle_n, MMU_DATA_LOAD);
-    native_touch(q, needle_n, false);
+    n = native_operand(env, needle, NATIVE_READ, GETPC());
+    native_begin(&n, NULL, GETPC());
+    needle_n = native_limit(&n, needle_n, 1);
+    native_check(env, &n, needle_n);
+    native_touch(&n, needle_n);
 
-    native_operands(ARG0_READ, hay, 0);
-    p = native_ptr(c, hay, MMU_DATA_LOAD);
-    len = native_limit(p, hay_n, 1);
-    found = memmem(p, len, q, needle_n);
-    native_check(c, hay, found ? found - p + needle_n : len, MMU_DATA_LOAD);
-    return native_end(native_found(hay, p, found));
+    h = native_operand(env, hay, NATIVE_READ, GETPC());
+    native_operands(&h, NULL);
+    len = native_limit(&h, hay_n, 1);
+    found = memmem(h.host, len, n.host, needle_n);
+    native_check(env, &h, found ? found - h.host + needle_n : len);
+    return native_end(native_found(&h, found));
 }
 
-target_ulong HELPER(native_strchrnul)(CPUArchState *env, target_ulong s,
+target_ulong HELPER(native_strchrnul)(CPUArchState *env, target_ulong str,
                                       target_ulong chr)
 {
-    NativeCall c = native_begin(env, GETPC(), ARG0_READ, s, 0);
-    char *p = native_ptr(c, s, MMU_DATA_LOAD);
-    char *found = strchrnul(p, (uint8_t)chr);
+    NativeOperand s = native_operand(env, str, NATIVE_READ, GETPC());
+    void *found;
 
-    native_check(c, s, found - p + 1, MMU_DATA_LOAD);
-    return native_end(native_found(s, p, found));
+    native_begin(&s, NULL, GETPC());
+    found = strchrnul(s.host, (uint8_t)chr);
+    native_check(env, &s, found - s.host + 1);
+    return native_end(native_found(&s, found));
 }
 
+typedef struct NativeSearch {
+    NativeOperand s, set;
+    size_t set_len;
+} NativeSearch;
+
 /*
- * Begin a call that reads all of the string @set before it looks at @s, so
+ * Begin a call that reads all of the string @set before it looks at @str, so
  * that a fault is of one of them alone.
  */
-static inline NativeCall native_begin_set(CPUArchState *env, uintptr_t ra,
-                                          target_ulong s, target_ulong set,
-                                          char **p, char **q, size_t *q_len)
+static inline NativeSearch native_begin_search(CPUArchState *env,
+                                               target_ulong str,
+                                               target_ulong set, uintptr_t ra)
 {
-    NativeCall c = native_begin(env, ra, ARG0_READ, set, 0);
+    NativeSearch c;
 
-    *q = native_ptr(c, set, MMU_DATA_LOAD);
-    *q_len = strlen(*q);
-    native_check(c, set, *q_len + 1, MMU_DATA_LOAD);
+    c.set = native_operand(env, set, NATIVE_READ, ra);
+    native_begin(&c.set, NULL, ra);
+    c.set_len = strlen(c.set.host);
+    native_check(env, &c.set, c.set_len + 1);
     /* The compiler may take the length for unused, and leave strlen() out. */
-    native_touch(*q, *q_len + 1, false);
-    native_operands(ARG0_READ, s, 0);
-    *p = native_ptr(c, s, MMU_DATA_LOAD);
+    native_touch(&c.set, c.set_len + 1);
+    c.s = native_operand(env, str, NATIVE_READ, ra);
+    native_operands(&c.s, NULL);
     return c;
 }
 
-target_ulong HELPER(native_strstr)(CPUArchState *env, target_ulong s,
+target_ulong HELPER(native_strstr)(CPUArchState *env, target_ulong str,
                                    target_ulong needle)
 {
-    char *p, *q, *found;
-    size_t len;
-    NativeCall c = native_begin_set(env, GETPC(), s, needle, &p, &q, &len);
+    NativeSearch c = native_begin_search(env, str, needle, GETPC());
+    void *found = strstr(c.s.host, c.set.host);
 
-    found = strstr(p, q);
-    if (unlikely(native_tags_checked(env)) && len) {
-        native_check(c, s, found ? found - p + len : strlen(p) + 1,
-                     MMU_DATA_LOAD);
+    if (unlikely(native_tags_checked(env)) && c.set_len) {
+        native_check(env, &c.s, found ? found - c.s.host + c.set_len
+                                      : strlen(c.s.host) + 1);
     }
-    return native_end(native_found(s, p, found));
+    return native_end(native_found(&c.s, found));
 }
 
-target_ulong HELPER(native_strspn)(CPUArchState *env, target_ulong s,
+target_ulong HELPER(native_strspn)(CPUArchState *env, target_ulong str,
                                    target_ulong set)
 {
-    char *p, *q;
-    size_t len;
-    NativeCall c = native_begin_set(env, GETPC(), s, set, &p, &q, &len);
-    size_t ret = strspn(p, q);
+    NativeSearch c = native_begin_search(env, str, set, GETPC());
+    size_t ret = strspn(c.s.host, c.set.host);
 
-    native_check(c, s, len ? ret + 1 : 0, MMU_DATA_LOAD);
+    native_check(env, &c.s, c.set_len ? ret + 1 : 0);
     return native_end(ret);
 }
 
-/* Where the first of @set is in @s: as a length, or as a pointer or NULL */
-target_ulong HELPER(native_strcspn)(CPUArchState *env, target_ulong s,
+target_ulong HELPER(native_strcspn)(CPUArchState *env, target_ulong str,
                                     target_ulong set)
 {
-    char *p, *q;
-    size_t len;
-    NativeCall c = native_begin_set(env, GETPC(), s, set, &p, &q, &len);
-    size_t ret = strcspn(p, q);
+    NativeSearch c = native_begin_search(env, str, set, GETPC());
+    size_t ret = strcspn(c.s.host, c.set.host);
 
-    native_check(c, s, ret + 1, MMU_DATA_LOAD);
+    native_check(env, &c.s, ret + 1);
     return native_end(ret);
 }
 
-target_ulong HELPER(native_strpbrk)(CPUArchState *env, target_ulong s,
+target_ulong HELPER(native_strpbrk)(CPUArchState *env, target_ulong str,
                                     target_ulong set)
 {
-    char *p, *q, *found;
-    size_t len;
-    NativeCall c = native_begin_set(env, GETPC(), s, set, &p, &q, &len);
+    NativeSearch c = native_begin_search(env, str, set, GETPC());
+    void *found = strpbrk(c.s.host, c.set.host);
 
-    found = strpbrk(p, q);
     if (unlikely(native_tags_checked(env))) {
-        native_check(c, s, (found ? found - p : strlen(p)) + 1, MMU_DATA_LOAD);
+        native_check(env, &c.s, (found ? found - c.s.host
+                                       : strlen(c.s.host)) + 1);
     }
-    return native_end(native_found(s, p, found));
+    return native_end(native_found(&c.s, found));
 }
 
 void HELPER(native_bypass_count)(void *count)
@@ -650,8 +1086,9 @@ static uint64_t native_first_bad(uint64_t addr, uint64_t last, int prot)
 static bool native_is_allowed(uint64_t fault, MMUAccessType access_type)
 {
     static __thread uint64_t unsure = -1;
-    bool write = (native_call.access & ARG0_WRITE) &&
-                 native_call.arg[0] <= (fault | ~TARGET_PAGE_MASK);
+    const NativeOperand *dst = &native_call.op[0];
+    bool write = dst->access == NATIVE_WRITE &&
+                 native_untagged(dst->addr) <= (fault | ~TARGET_PAGE_MASK);
     bool again = fault == unsure;
 
     unsure = -1;
@@ -669,6 +1106,12 @@ static bool native_is_allowed(uint64_t fault, MMUAccessType access_type)
     return !write || !again;
 }
 
+/* Not PAGE_WRITE: to ask for that takes the protection of code away. */
+static int native_prot(const NativeOperand *op)
+{
+    return op->access == NATIVE_WRITE ? PAGE_WRITE_ORG : PAGE_READ;
+}
+
 /*
  * A host function may touch the end of its operands before their beginning,
  * and bytes below them in the same page.  The page table tells what is bad.
@@ -676,13 +1119,6 @@ static bool native_is_allowed(uint64_t fault, MMUAccessType access_type)
 static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
                                abi_ulong *guest_addr)
 {
-    const unsigned access = native_call.access;
-    /* Not PAGE_WRITE: to ask for that takes the protection of code away. */
-    const int prot[2] = {
-        access & ARG0_READ ? PAGE_READ
-                           : access & ARG0_WRITE ? PAGE_WRITE_ORG : 0,
-        access & ARG1_READ ? PAGE_READ : 0,
-    };
     uint64_t bad = -1;
     int k;
 
@@ -694,21 +1130,22 @@ static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
      * its operands.  It comes once more: it may be bad behind the fault, but
      * before the other.
      */
-    k = fault - native_call.arg[1] <= fault - native_call.arg[0];
+    k = fault - native_untagged(native_call.op[1].addr) <=
+        fault - native_untagged(native_call.op[0].addr);
     for (int i = 0; i < 3; i++, k = !k) {
-        target_ulong arg = native_call.arg[k];
+        const NativeOperand *op = &native_call.op[k];
+        target_ulong start = native_untagged(op->addr);
         /* At the same offset, too: what is copied is read first. */
-        uint64_t end = arg + bad + k;
+        uint64_t end = start + bad + k;
         uint64_t last = bad == -1 ? fault
-                      : end - 1 < arg ? UINT64_MAX : end - 1;
-        uint64_t b = prot[k] && (bad || k)
-                   ? native_first_bad(arg, last, prot[k]) : -1;
+                      : end - 1 < start ? UINT64_MAX : end - 1;
+        uint64_t b = op->access != NATIVE_NONE && (bad || k)
+                   ? native_first_bad(start, last, native_prot(op)) : -1;
 
         if (b != -1) {
             bad = b;
-            *guest_addr = arg + b;
-            *access_type = prot[k] == PAGE_READ ? MMU_DATA_LOAD
-                                                : MMU_DATA_STORE;
+            *guest_addr = start + b;
+            *access_type = native_access_type(op->access);
         }
     }
 }
@@ -720,11 +1157,13 @@ static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
 static void native_first_bus_error(uint64_t fault, abi_ulong *guest_addr)
 {
     *guest_addr = fault & TARGET_PAGE_MASK;
-    for (int k = native_call.access & ARG1_READ ? 1 : 0; k >= 0; k--) {
-        target_ulong arg = native_call.arg[k];
+    for (int k = 1; k >= 0; k--) {
+        const NativeOperand *op = &native_call.op[k];
+        target_ulong start = native_untagged(op->addr);
 
-        if ((arg & TARGET_PAGE_MASK) == *guest_addr) {
-            *guest_addr = arg;
+        if (op->access != NATIVE_NONE &&
+            (start & TARGET_PAGE_MASK) == *guest_addr) {
+            *guest_addr = start;
             break;
         }
     }
@@ -744,7 +1183,7 @@ NativeFault native_bypass_fault(const siginfo_t *info,
                      info->si_code == SEGV_ACCERR);
     NativeFault ret = NATIVE_FAULT_GUEST;
 
-    if (native_call.ra == 0 || native_call.ra != helper_retaddr) {
+    if (native_call.op[0].access == NATIVE_NONE || helper_retaddr == 0) {
         return NATIVE_FAULT_NONE;
     }
 #ifdef CONFIG_DEBUG_TCG
@@ -753,14 +1192,15 @@ NativeFault native_bypass_fault(const siginfo_t *info,
 #endif
 
     mmap_lock();
-    if (native_call.access & CARELESS) {
+    if (native_call.op[0].access == NATIVE_READ_AHEAD) {
         native_call.careful = true;
         ret = NATIVE_FAULT_RETRY;
     } else if (info->si_signo == SIGSEGV && in_table &&
                native_is_allowed(fault, *access_type)) {
         ret = NATIVE_FAULT_ALLOWED;
-    } else if (native_call.access & ARG0_READ_DOWN) {
-        *guest_addr = MIN(fault | ~TARGET_PAGE_MASK, native_call.arg[0]);
+    } else if (native_call.op[0].access == NATIVE_READ_DOWN) {
+        *guest_addr = MIN(fault | ~TARGET_PAGE_MASK,
+                          native_untagged(native_call.op[0].addr));
     } else if (info->si_signo == SIGSEGV) {
         native_first_fault(fault, access_type, guest_addr);
     } else {
@@ -769,8 +1209,8 @@ NativeFault native_bypass_fault(const siginfo_t *info,
     mmap_unlock();
 
     if (ret != NATIVE_FAULT_ALLOWED) {
-        /* The call is left.  Its return address may be that of another one. */
-        native_call.ra = 0;
+        /* The call is left. */
+        native_call.op[0].access = NATIVE_NONE;
     }
     return ret;
 }

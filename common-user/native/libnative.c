@@ -7,7 +7,6 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -142,156 +141,81 @@ void __explicit_bzero_chk(void *dst, size_t n, size_t room)
 }
 
 /*
- * Those that take none, for bytes and for wchar_t.  A call within a call costs
- * as much as some 50 characters do, so that these are copied here, if at
- * addresses that all guests load from.  What is longer is copied again by a
- * native function, which tells what there should be room for and stays within
- * what there is.
+ * Those that take none.  A native function tells what there should be room for
+ * and stays within what there is.  @size is that of a character.
  */
-#define MIN(a, b)   ((a) < (b) ? (a) : (b))
-#define FEW         48
-/* glibc's own copy bytes by calls, too, and are as fast as that from here */
-#define FEW_BYTES   8
+static inline __attribute__((always_inline)) size_t
+checked_copy(void *dst, const void *src, size_t room, size_t size)
+{
+    size_t len = size == 1 ? native_strlcpy(dst, src, room)
+                           : native_wcslcpy(dst, src, room);
 
-#if defined(__i386__) || defined(__x86_64__)
-/* which load from any address, and have that address if it faults */
-typedef wchar_t native_wchar_t __attribute__((aligned(1)));
-#else
-typedef wchar_t native_wchar_t;
-#endif
+    check(len + 1, room);
+    return len * size;
+}
 
-/* From page to page, a jump is a look-up.  Arm's assembler cannot do this. */
-#ifdef __arm__
-# define IN_ONE_PAGE
-#else
-# define IN_ONE_PAGE    __attribute__((aligned(512)))
-#endif
+static inline __attribute__((always_inline)) void
+checked_append(void *dst, const void *src, size_t n, size_t room, size_t size)
+{
+    size_t used = size == 1 ? native_strnlen(dst, room)
+                            : native_wcsnlen(dst, room);
+    void *end = (char *)dst + used * size;
 
-#define CHECKED_STRINGS(str, stp, char_t)                                     \
-    /*                                                                        \
-     * Copy less than @few characters and a NUL: returns its address, or NULL.\
-     * A branch costs, be it taken or not: have few of them.                  \
-     */                                                                       \
-    static inline __attribute__((always_inline)) char_t *                     \
-    str ## _few(char_t *dst, const char_t *src, size_t few, const int by)     \
-    {                                                                         \
-        if (few >= by) {                                                      \
-            do {                                                              \
-                _Pragma("GCC unroll 8")                                       \
-                for (int k = 0; k < by; k++) {                                \
-                    dst[k] = src[k];                                          \
-                    if (!dst[k]) {                                            \
-                        return dst + k;                                       \
-                    }                                                         \
-                }                                                             \
-                dst += by;                                                    \
-                src += by;                                                    \
-                few -= by;                                                    \
-            } while (few >= by);                                              \
-        }                                                                     \
-        for (; few; few--, dst++, src++) {                                    \
-            *dst = *src;                                                      \
-            if (!*dst) {                                                      \
-                return dst;                                                   \
-            }                                                                 \
-        }                                                                     \
-        return NULL;                                                          \
-    }                                                                         \
-                                                                              \
-    /* How many characters to copy here, if there is room for so many */      \
-    static inline size_t str ## _limit(const void *dst, const void *src,      \
-                                       size_t room, size_t few)               \
-    {                                                                         \
-        room = MIN(room, few);                                                \
-        return ((uintptr_t)dst | (uintptr_t)src) % __alignof__(char_t) ? 0    \
-                                                                     : room;  \
-    }                                                                         \
-                                                                              \
-    /* Not inline: the functions that may call these need no frame then. */   \
-    static __attribute__((noinline)) void *                                   \
-    str ## _copy(char_t *dst, const char_t *src, size_t room, void *ret)      \
-    {                                                                         \
-        size_t len = native_ ## str ## lcpy(dst, src, room);                  \
-                                                                              \
-        check(len + 1, room);                                                 \
-        return ret ? ret : dst + len;                                         \
-    }                                                                         \
-                                                                              \
-    static __attribute__((noinline)) void *                                   \
-    str ## _append(char_t *dst, const char_t *src, size_t n, size_t room)     \
-    {                                                                         \
-        size_t used = native_ ## str ## nlen(dst, room);                      \
-                                                                              \
-        check(used + 1, room);                                                \
-        if (n < room - used) {                                                \
-            native_ ## str ## ncat(dst + used, src, n);                       \
-            return dst;                                                       \
-        }                                                                     \
-        return str ## _copy(dst + used, src, room - used, dst);               \
-    }                                                                         \
-                                                                              \
-    IN_ONE_PAGE                                                               \
-    void *__ ## str ## cpy_chk(void *dst, const void *src, size_t room)       \
-    {                                                                         \
-        size_t few = str ## _limit(dst, src, room, sizeof(char_t) == 1        \
-                                                   ? FEW_BYTES : FEW);        \
-                                                                              \
-        if (str ## _few(dst, src, few, 8)) {                                  \
-            return dst;                                                       \
-        }                                                                     \
-        return str ## _copy(dst, src, room, dst);                             \
-    }                                                                         \
-                                                                              \
-    IN_ONE_PAGE                                                               \
-    void *__ ## stp ## cpy_chk(void *dst, const void *src, size_t room)       \
-    {                                                                         \
-        size_t few = str ## _limit(dst, src, room, sizeof(char_t) == 1        \
-                                                   ? FEW_BYTES : FEW);        \
-        char_t *end = str ## _few(dst, src, few, 8);                          \
-                                                                              \
-        return end ? end : str ## _copy(dst, src, room, NULL);                \
-    }                                                                         \
-                                                                              \
-    static inline void *str ## _cat(void *dst, const char_t *src, size_t n,   \
-                                    size_t room)                              \
-    {                                                                         \
-        char_t *end = dst, *last = end + str ## _limit(dst, src, room, FEW);  \
-        size_t few;                                                           \
-                                                                              \
-        do {                                                                  \
-            if (end == last) {                                                \
-                return str ## _append(dst, src, n, room);                     \
-            }                                                                 \
-        } while (*end++);                                                     \
-        end--;                                                                \
-        few = MIN(n, last - end);                                             \
-        /* With n, more of a block are more registers to save. */             \
-        if (str ## _few(end, src, few, __builtin_constant_p(n) ? 8 : 2)) {    \
-            return dst;                                                       \
-        }                                                                     \
-        if (few == n && n < last - end) {                                     \
-            end[n] = 0;                                                       \
-            return dst;                                                       \
-        }                                                                     \
-        *end = 0;                                                             \
-        return str ## _append(dst, src, n, room);                             \
-    }                                                                         \
-                                                                              \
-    IN_ONE_PAGE                                                               \
-    void *__ ## str ## cat_chk(void *dst, const void *src, size_t room)       \
-    {                                                                         \
-        return str ## _cat(dst, src, SIZE_MAX, room);                         \
-    }                                                                         \
-                                                                              \
-    IN_ONE_PAGE                                                               \
-    void *__ ## str ## ncat_chk(void *dst, const void *src, size_t n,         \
-                                size_t room)                                  \
-    {                                                                         \
-        return str ## _cat(dst, src, n, room);                                \
+    check(used + 1, room);
+    if (n >= room - used) {
+        checked_copy(end, src, room - used, size);
+    } else if (size == 1) {
+        native_strncat(end, src, n);
+    } else {
+        native_wcsncat(end, src, n);
     }
+}
 
-CHECKED_STRINGS(str, stp, char)
-CHECKED_STRINGS(wcs, wcp, native_wchar_t)
+void *__strcpy_chk(void *dst, const void *src, size_t room)
+{
+    checked_copy(dst, src, room, 1);
+    return dst;
+}
+
+void *__wcscpy_chk(void *dst, const void *src, size_t room)
+{
+    checked_copy(dst, src, room, sizeof(wchar_t));
+    return dst;
+}
+
+void *__stpcpy_chk(void *dst, const void *src, size_t room)
+{
+    return (char *)dst + checked_copy(dst, src, room, 1);
+}
+
+void *__wcpcpy_chk(void *dst, const void *src, size_t room)
+{
+    return (char *)dst + checked_copy(dst, src, room, sizeof(wchar_t));
+}
+
+void *__strcat_chk(void *dst, const void *src, size_t room)
+{
+    checked_append(dst, src, SIZE_MAX, room, 1);
+    return dst;
+}
+
+void *__wcscat_chk(void *dst, const void *src, size_t room)
+{
+    checked_append(dst, src, SIZE_MAX, room, sizeof(wchar_t));
+    return dst;
+}
+
+void *__strncat_chk(void *dst, const void *src, size_t n, size_t room)
+{
+    checked_append(dst, src, n, room, 1);
+    return dst;
+}
+
+void *__wcsncat_chk(void *dst, const void *src, size_t n, size_t room)
+{
+    checked_append(dst, src, n, room, sizeof(wchar_t));
+    return dst;
+}
 
 #ifdef __arm__
 #define AEABI(align)                                                        \
