@@ -20,6 +20,7 @@ int main(void)
     struct sigaction action = {
         .sa_sigaction = handler, .sa_flags = SA_SIGINFO,
     };
+    /* volatile, so that no call is left out */
     size_t (*volatile fn)(const char *) = strlen;
     uint64_t *before;
 
