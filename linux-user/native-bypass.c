@@ -25,7 +25,7 @@
 #define VARIABLE    "QEMU_NATIVE_BYPASS"
 #define PRELOAD     "/etc/ld.so.preload"
 
-/* What e_flags says of the ABI, where programs of all of them are run */
+/* Is e_flags that of the target's ABI?  QEMU's loader does not ask that. */
 #if defined(TARGET_ABI_MIPSO32)
 #define elf_check_abi(x)    (!((x) & EF_MIPS_ABI2))
 #elif defined(TARGET_ARM) && !defined(TARGET_AARCH64)
@@ -39,10 +39,10 @@
 /* As given; then, once checked, its absolute path. */
 static const char *native_lib;
 
-/* From the environment alone, LIB is an offer, made to whom it may concern. */
+/* Only the environment names LIB, which need not fit this program. */
 static bool is_offer;
 
-/* parse_args() comes with the variable first, if it is set. */
+/* parse_args() passes the variable's value first, if it is set. */
 void native_bypass_option(const char *arg)
 {
     is_offer = !native_lib && getenv(VARIABLE);
@@ -113,7 +113,7 @@ static char *resolve_lib(void)
             : g_strdup_printf("%s: %s", is_dir ? in_dir : native_lib,
                               strerror(errno));
     }
-    /* A FIFO must not keep us waiting for its other end. */
+    /* Do not wait for the other end of a FIFO. */
     fd = open(real, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
         return g_strdup_printf("%s: %s", real, strerror(errno));
@@ -244,7 +244,7 @@ static struct elf_phdr *guest_phdrs(abi_ulong base, int *count,
                        *count * sizeof(*phdrs))) {
         return NULL;
     }
-    /* The first one to load is at @base, and they are in order. */
+    /* The first PT_LOAD is at @base, and they are in order. */
     for (int i = *count - 1; i >= 0; i--) {
         phdrs[i].p_type = tswap32(phdrs[i].p_type);
         phdrs[i].p_vaddr = tswapal(phdrs[i].p_vaddr);
@@ -301,7 +301,7 @@ static GStrv guest_dynamic(abi_ulong base, abi_ulong wanted)
             dynamic = bias + phdrs[i].p_vaddr;
         }
     }
-    /* Twice: the string table may come last.  It may also have no end. */
+    /* Two passes, as DT_STRTAB may come last; bounded, as DT_NULL may lack. */
     for (int pass = 0; dynamic && pass < 2; pass++) {
         abi_ulong at = dynamic;
 
@@ -327,8 +327,8 @@ static GStrv guest_dynamic(abi_ulong base, abi_ulong wanted)
 
 /*
  * The name of a library that the program at @base needs and that interposes
- * the same functions to check what they are called with; or NULL.  Such a one
- * has to come first, and AddressSanitizer's insists on that.
+ * the same functions to check what they are called with; or NULL.  Such a
+ * library must come first: AddressSanitizer's refuses to run otherwise.
  */
 static char *find_checker(abi_ulong base)
 {
@@ -351,8 +351,8 @@ static char *find_checker(abi_ulong base)
 }
 
 /*
- * Whether the loader only lists what a program needs.  Who asks for that may
- * copy what is listed.
+ * Whether the loader only lists the libraries that a program needs.  Tools
+ * copy what it lists.
  */
 static bool lists_only(struct image_info *info, bool by_hand)
 {
@@ -376,13 +376,13 @@ static bool lists_only(struct image_info *info, bool by_hand)
 }
 
 /*
- * What the loader is to read, until it has; and the guest address of the name
- * by which it asks for it.
+ * The text that the loader is to read, NULL once it has read it; and the guest
+ * address of the name by which it asks for it.
  */
 static char *preload_text;
 static abi_ulong preload_name;
 
-/* @wrong: whether the user cannot have meant it */
+/* @wrong: whether to warn, since the user cannot have meant it */
 static void nothing_preloaded(struct image_info *info, bool wrong,
                               const char *why)
 {
@@ -436,8 +436,8 @@ static void preload(struct image_info *info)
         return;
     }
     /*
-     * Whatever is preloaded besides may interpose these functions, too: that
-     * comes first, but for what is only to make them faster, as on Raspbian.
+     * Other libraries may interpose these functions, too, and come first.
+     * Those that only make them faster, as on Raspbian, come after ours.
      */
     g_file_get_contents(path(PRELOAD), &real, NULL, NULL);
     text = real && (strstr(real, "libarmmem") || strstr(real, "libcofi"))
