@@ -50,8 +50,8 @@ typedef enum NativeAccess {
 
 typedef struct NativeOperand {
     target_ulong addr;          /* as the guest gave it, with its tag */
-    NativeAccess access;
     void *host;
+    NativeAccess access;
 } NativeOperand;
 
 /* The call under way */
@@ -111,7 +111,7 @@ static inline NativeOperand native_operand(CPUArchState *env, target_ulong addr,
         cpu_loop_exit_sigsegv(env_cpu(env), untagged,
                               native_access_type(access), true, ra);
     }
-    return (NativeOperand) { addr, access, g2h_untagged(untagged) };
+    return (NativeOperand) { addr, g2h_untagged(untagged), access };
 }
 
 /* What follows @bytes of @op */
@@ -121,7 +121,7 @@ static inline NativeOperand native_behind(const NativeOperand *op, size_t bytes,
     target_ulong addr = op->addr + bytes;
 
     return (NativeOperand) {
-        addr, access, g2h_untagged(native_untagged(addr))
+        addr, g2h_untagged(native_untagged(addr)), access
     };
 }
 
