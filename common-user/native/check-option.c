@@ -1,9 +1,10 @@
 /*
- * libnative.so: without --native-bypass, say so at load
+ * libnative.so: say at load that --native-bypass is missing
  *
- * A stub is then an illegal instruction, or on MIPS some system call.  This
- * comes before all else is initialized, so that it makes its system calls
- * itself: who interposes signal() may not be ready for it.
+ * Without the option a stub is an illegal instruction, or on MIPS some system
+ * call. This constructor runs before everything else is initialized. So it
+ * makes system calls itself: a library that interposes signal() may not be
+ * ready.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,7 +13,7 @@
 
 size_t native_strlen(const char *s) __attribute__((visibility("hidden")));
 
-/* System call numbers of the kernel's, and the registers for its arguments */
+/* The kernel's numbers of system calls, and the registers of their arguments */
 #if defined(__x86_64__)
 enum { NR_write = 1, NR_rt_sigaction = 13, NR_exit_group = 231 };
 # define SYSCALL    "syscall"
@@ -54,7 +55,7 @@ enum { NR_write = 4004, NR_getpid = 4020, NR_exit_group = 4246 };
         register long r2 asm(arg2) = c;                                 \
         register long r3 asm(arg3) = d;                                 \
                                                                         \
-        /* volatile: what it does is not in its operands */             \
+        /* volatile, as its effect is not in its operands */             \
         asm volatile(SYSCALL : "+r" (n), "+r" (r0), "+r" (r3)           \
                      : "r" (r1), "r" (r2) : CLOBBERED);                 \
     }
@@ -78,14 +79,17 @@ static __attribute__((constructor)) void check_option(void)
     register const char *a0 asm("$4") = "";
     register const void *stub asm("$5") = native_strlen;
 
-    /* volatile, since it may be either of two things */
+    /* volatile, as it may be either of two things */
     asm volatile("jalr %1\n\tnop" : "+r" (v0), "+r" (stub), "+r" (a0) : :
                  "$6", "$7", "$31", CLOBBERED);
     if (v0) {
         explain();
     }
 #else
-    /* The kernel's: the handler does not return, but x86 wants a restorer. */
+    /*
+     * The kernel's structure. The handler does not return, but x86 wants a
+     * restorer.
+     */
     struct {
         void (*handler)(void);
         unsigned long flags;

@@ -1,15 +1,15 @@
 /*
  * Native bypass: the TCG helpers, where guest addresses become host pointers
  *
- * Each helper is one function of the C library, made by the host's on guest
- * memory.  What holds for all of them:
+ * Each helper does what one function of the C library does, by calling the
+ * host's function on guest memory. All of them keep two rules:
  *
- * - A fault unwinds to the guest's PC of the call, and the call may then be
- *   made again from its beginning: nothing is written before all pages have
- *   been tried, but of long strings (see NATIVE_MEASURED).
- * - Host functions that scan without a length stop at the guard page that
- *   native_bypass_init() puts behind a limited guest address space; those
- *   that take a length get one that ends in it.
+ * - A fault unwinds to the guest's PC of the call, and the guest may make the
+ *   call again. So a helper tries all pages before it writes anything, except
+ *   for long strings (see NATIVE_MEASURED).
+ * - A host function that takes no length stops at the guard page which
+ *   native_bypass_start() puts behind a limited guest address space. One that
+ *   takes a length gets one that ends in that page.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -35,16 +35,16 @@
 #undef HELPER_H
 
 /*
- * What a call does through an operand: from its first byte up, and if there
- * are two, at the same pace, as a loop over bytes would.
+ * A call accesses an operand from its first byte up. If there are two, it
+ * accesses them at the same pace, as a loop over bytes would.
  */
 typedef enum NativeAccess {
     NATIVE_NONE,
     NATIVE_READ,
     NATIVE_WRITE,
-    /* The host function may read what such a loop would not come to. */
+    /* The host function may read bytes that such a loop would not reach. */
     NATIVE_READ_AHEAD,
-    /* The operand is the last byte, and is read from there down. */
+    /* The address is that of the last byte, and the call reads down from it. */
     NATIVE_READ_DOWN,
 } NativeAccess;
 
@@ -61,8 +61,8 @@ static __thread struct {
 } native_call;
 
 /*
- * From now on, the call accesses @a, and @b unless that is NULL.  The host's
- * pointers follow from the addresses: short calls are to store little.
+ * From now on, the call accesses @a, and @b unless that is NULL. The host
+ * pointers are not kept, as they follow from the addresses.
  */
 static inline void native_operands(const NativeOperand *a,
                                    const NativeOperand *b)
@@ -82,7 +82,7 @@ static inline void native_operands(const NativeOperand *a,
 static inline void native_begin(const NativeOperand *a, const NativeOperand *b,
                                 uintptr_t ra)
 {
-    /* What remained of another call would be taken for this one's. */
+    /* Otherwise a fault would be taken for one of the previous call. */
     tcg_debug_assert(native_call.op[0].access == NATIVE_NONE);
     native_operands(a, b);
     set_helper_retaddr(ra);
@@ -125,7 +125,10 @@ static inline NativeOperand native_behind(const NativeOperand *op, size_t bytes,
     };
 }
 
-/* The call's own, for what is rare: to pass it would cost the other calls. */
+/*
+ * Operand @k of the call under way, for rare paths: passing it to them would
+ * slow down the others.
+ */
 static inline NativeOperand native_current(unsigned k)
 {
     return native_behind(&native_call.op[k], 0, native_call.op[k].access);
@@ -139,9 +142,9 @@ static inline target_ulong native_found(const NativeOperand *op,
 }
 
 /*
- * Cut @n characters of @size bytes at the guard page, of which one stays in:
- * a host function that gets so far faults there.  Where no guard page is
- * needed, keep the end from wrapping inside of the host function.
+ * Limit @n characters of @size bytes to those before the guard page and one in
+ * it: a host function that gets so far faults there. Without a guard page, keep
+ * the end from wrapping around.
  */
 static inline size_t native_limit(const NativeOperand *op, target_ulong n,
                                   size_t size)
@@ -152,14 +155,14 @@ static inline size_t native_limit(const NativeOperand *op, target_ulong n,
     return MIN(n, MIN(max, SSIZE_MAX / size - 1) + 1);
 }
 
-/* To be called before anything is written: may raise the guest's signal. */
+/* May raise the guest's signal, so call it before anything is written. */
 static inline void native_check(CPUArchState *env, const NativeOperand *op,
                                 size_t len)
 {
     if (unlikely(native_tags_checked(env))) {
         NativeAccess access = native_call.op[0].access;
 
-        /* It may leave by a longjmp. */
+        /* native_check_tags() may longjmp. */
         native_call.op[0].access = NATIVE_NONE;
         native_check_tags(env, op->addr, len, native_access_type(op->access),
                           helper_retaddr);
@@ -168,8 +171,8 @@ static inline void native_check(CPUArchState *env, const NativeOperand *op,
 }
 
 /*
- * Whether all of a call is to access these @n characters of @size bytes in one
- * page, which needs no limit, and faults before it has written anything.
+ * Whether @n characters of @size bytes are in one page. A call that accesses
+ * only those needs no limit, and faults before it writes anything.
  */
 static inline bool native_is_short(CPUArchState *env, const NativeOperand *op,
                                    target_ulong n, size_t size)
@@ -184,8 +187,9 @@ static inline void native_touch(const NativeOperand *op, size_t n)
 }
 
 /*
- * Many pages are told faster from the page table.  It does not know where a
- * mapped file ends, though: what overlaps must not find that out too late.
+ * The page table answers for many pages faster than touching them. But it does
+ * not know where a mapped file ends, so do not ask it for operands that
+ * overlap: their bytes would be lost.
  */
 static bool native_pages_good(const NativeOperand *dst,
                               const NativeOperand *src,
@@ -200,7 +204,7 @@ static bool native_pages_good(const NativeOperand *dst,
                             PAGE_WRITE);
 }
 
-/* Not inline: it would have short calls save more registers. */
+/* Not inline, as short calls would save more registers. */
 static __attribute__((noinline)) void
 native_try(CPUArchState *env, size_t copy, size_t more)
 {
@@ -226,9 +230,9 @@ native_try(CPUArchState *env, size_t copy, size_t more)
 }
 
 /*
- * Before @copy bytes are copied, and @more written behind them.  A host
- * function copies from either end: within one page it faults before it has
- * written anything, but of several each has to be tried first.
+ * Call this before @copy bytes are copied and @more are written behind them. A
+ * host function may copy from either end. Within one page it faults before it
+ * writes anything; of several pages, try each one first.
  */
 static inline void native_prepare(CPUArchState *env, const NativeOperand *dst,
                                   const NativeOperand *src, size_t copy,
@@ -242,12 +246,12 @@ static inline void native_prepare(CPUArchState *env, const NativeOperand *dst,
 }
 
 /*
- * To measure a string before it is copied takes half of the time again.  What
- * is longer than these bytes is copied at once: what precedes a bad page may
- * then have been written, as a loop over bytes would have, and the call may
- * still be made again from its beginning.  But not if it moves a string
- * towards its beginning, which is undefined but works with such a loop: the
- * beginning may be lost then.  Wide functions of the host are slower than that.
+ * Measuring a string before it is copied takes half as long as the copy itself.
+ * Strings that are longer than this are copied in one pass: a fault may then
+ * come after a part has been written, as in a loop over bytes, and the call can
+ * still be made again. It could not if the string moved towards its own
+ * beginning, which may be lost then; this is undefined in C, but works with
+ * such a loop. The wide functions of the host are not faster in one pass.
  */
 #define NATIVE_MEASURED (4 * KiB)
 
@@ -259,11 +263,11 @@ static inline bool native_one_pass(CPUArchState *env, const NativeOperand *dst,
 }
 
 /*
- * Functions that come for bytes and for wchar_t: @size is that of a character,
- * and a constant, as in host-string.h.  Lengths are in characters.
+ * Functions that exist for bytes and for wchar_t. @size is that of a character,
+ * and constant, as in host-string.h. Lengths are in characters.
  */
 
-/* Not inline: it would have short calls save more registers. */
+/* Not inline, as short calls would save more registers. */
 static __attribute__((noinline)) size_t
 native_copy_long(CPUArchState *env, target_ulong n, size_t size)
 {
@@ -275,7 +279,7 @@ native_copy_long(CPUArchState *env, target_ulong n, size_t size)
     return len;
 }
 
-/* The result is the number of bytes. */
+/* Returns the number of bytes. */
 static inline QEMU_ALWAYS_INLINE
 target_ulong native_copy(CPUArchState *env, target_ulong dst, target_ulong src,
                          target_ulong n, size_t size, uintptr_t ra)
@@ -310,7 +314,7 @@ target_ulong HELPER(native_wmemmove)(CPUArchState *env, target_ulong dst,
     return dst;
 }
 
-/* There are guests that overlap; the host's memcpy() is no faster. */
+/* Some guests' operands overlap, and the host's memcpy() is no faster. */
 target_ulong HELPER(native_memcpy)(CPUArchState *env, target_ulong dst,
                                    target_ulong src, target_ulong n)
     __attribute__((alias("helper_native_memmove")));
@@ -501,7 +505,7 @@ target_ulong HELPER(native_wcsrchr)(CPUArchState *env, target_ulong str,
     return native_find_in_string(env, str, chr, true, sizeof(wchar_t), GETPC());
 }
 
-/* Copy a string with its NUL; the result is the length without. */
+/* Copy a string and its NUL. Returns the length without it. */
 static inline QEMU_ALWAYS_INLINE
 size_t native_copy_string(CPUArchState *env, target_ulong dst,
                           target_ulong src, size_t size, uintptr_t ra)
@@ -551,7 +555,7 @@ target_ulong HELPER(native_wcpcpy)(CPUArchState *env, target_ulong dst,
                                     sizeof(wchar_t), GETPC()) * sizeof(wchar_t);
 }
 
-/* The result is the length of what was copied, without its NUL. */
+/* Returns the length of what was copied, without its NUL. */
 static inline QEMU_ALWAYS_INLINE
 size_t native_copy_padded(CPUArchState *env, target_ulong dst,
                           target_ulong src, target_ulong n, size_t size,
@@ -569,7 +573,10 @@ size_t native_copy_padded(CPUArchState *env, target_ulong dst,
     len = native_limit(&d, n, size);
     used = host_strnlen(s.host, MIN(len, NATIVE_MEASURED / size), size);
     if (unlikely(used == NATIVE_MEASURED / size && used < len)) {
-        /* What is filled is written only: it must not be what faults. */
+        /*
+         * stpncpy() fills bytes that the source does not have: they must not
+         * fault.
+         */
         if (native_one_pass(env, &d, &s, size) &&
             page_check_range(native_untagged(dst), len, PAGE_WRITE)) {
             return native_end(stpncpy(d.host, s.host, len) - (char *)d.host);
@@ -612,8 +619,9 @@ target_ulong HELPER(native_wcpncpy)(CPUArchState *env, target_ulong dst,
 }
 
 /*
- * Append @copy characters of @s at @d, and a NUL if they have none.  The first
- * one comes last: the old terminator stands until all the rest is in place.
+ * Append @copy characters of @s at @d, and a NUL if they have none. Write the
+ * first character last: until then the old NUL ends the string, so that the
+ * call can be made again.
  */
 static inline QEMU_ALWAYS_INLINE
 void native_append(CPUArchState *env, const NativeOperand *d,
@@ -634,7 +642,7 @@ void native_append(CPUArchState *env, const NativeOperand *d,
     memcpy(d->host, &first, size);
 }
 
-/* The same in one pass, of a string that does not end with the first one */
+/* The same in one pass, for a string of more than one character */
 static void native_append_long(char *d, const char *s, bool limited, size_t n)
 {
     char first = *s;
@@ -777,7 +785,10 @@ target_ulong HELPER(native_wcslcat)(CPUArchState *env, target_ulong dst,
     return native_cat_cut(env, dst, src, n, sizeof(wchar_t), GETPC());
 }
 
-/* Up to where two operands are read: tag checks are too rare to be fast. */
+/*
+ * Check tags up to the first difference, character by character: such guests
+ * are too rare for more.
+ */
 static void native_check_compare(CPUArchState *env, const NativeOperand *a,
                                  const NativeOperand *b, size_t n, size_t size,
                                  bool string)
@@ -793,7 +804,7 @@ static void native_check_compare(CPUArchState *env, const NativeOperand *a,
     native_check(env, b, at + size);
 }
 
-/* Page by page, so that none is touched behind the first difference */
+/* Compare page by page, to touch no page behind the first difference. */
 static bool native_differ_carefully(void *p, void *q, size_t n)
 {
     for (size_t part; n; p += part, q += part, n -= part) {
@@ -981,8 +992,8 @@ typedef struct NativeSearch {
 } NativeSearch;
 
 /*
- * Begin a call that reads all of the string @set before it looks at @str, so
- * that a fault is of one of them alone.
+ * Begin a call that reads all of the string @set before it reads @str, so that
+ * only one of them can fault at a time.
  */
 static inline NativeSearch native_begin_search(CPUArchState *env,
                                                target_ulong str,
@@ -994,7 +1005,7 @@ static inline NativeSearch native_begin_search(CPUArchState *env,
     native_begin(&c.set, NULL, ra);
     c.set_len = strlen(c.set.host);
     native_check(env, &c.set, c.set_len + 1);
-    /* The compiler may take the length for unused, and leave strlen() out. */
+    /* The compiler may drop strlen() if it finds the length unused. */
     native_touch(&c.set, c.set_len + 1);
     c.s = native_operand(env, str, NATIVE_READ, ra);
     native_operands(&c.s, NULL);
@@ -1053,8 +1064,8 @@ void HELPER(native_bypass_count)(void *count)
 }
 
 /*
- * The offset of the first byte from @addr to @last without @prot, or -1.  It is
- * looked for in the operand's pages: all of a process' mappings may be many.
+ * The offset of the first byte from @addr to @last without @prot, or -1. Look
+ * at the operand's pages only: a process may have many mappings.
  */
 static uint64_t native_first_bad(uint64_t addr, uint64_t last, int prot)
 {
@@ -1079,9 +1090,9 @@ static uint64_t native_first_bad(uint64_t addr, uint64_t last, int prot)
 }
 
 /*
- * Whether the page table allows what has faulted.  Then another thread has
- * mended the page, or it was protected for its translated code: not all hosts'
- * host_signal_write() know of each store that it is one.
+ * Whether the page table allows the access that has faulted. If so, another
+ * thread has mended the page, or QEMU had protected it for its translated code:
+ * host_signal_write() does not recognize every store on all hosts.
  */
 static bool native_is_allowed(uint64_t fault, MMUAccessType access_type)
 {
@@ -1100,21 +1111,23 @@ static bool native_is_allowed(uint64_t fault, MMUAccessType access_type)
         return false;
     }
     if (write && !again) {
-        /* The first operand may end before: see whether it faults again. */
+        /*
+         * This operand may end before the fault: see whether it faults again.
+         */
         unsure = fault;
     }
     return !write || !again;
 }
 
-/* Not PAGE_WRITE: to ask for that takes the protection of code away. */
+/* Not PAGE_WRITE: asking for that unprotects pages of translated code. */
 static int native_prot(const NativeOperand *op)
 {
     return op->access == NATIVE_WRITE ? PAGE_WRITE_ORG : PAGE_READ;
 }
 
 /*
- * A host function may touch the end of its operands before their beginning,
- * and bytes below them in the same page.  The page table tells what is bad.
+ * A host function may touch the end of its operands before their beginning, and
+ * bytes below them in the same page. Find the first bad byte in the page table.
  */
 static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
                                abi_ulong *guest_addr)
@@ -1125,17 +1138,18 @@ static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
     fault |= ~TARGET_PAGE_MASK;
 
     /*
-     * First the operand that begins less far below the fault: if that is the
-     * other one's, the call has come farther, so that no more is looked at than
-     * its operands.  It comes once more: it may be bad behind the fault, but
-     * before the other.
+     * Begin with the operand that starts closer below the fault. If the fault
+     * is in the other one, the call has come farther than this one is long, so
+     * that no byte behind the operands is looked at. Look at it once more at
+     * the end: it may be bad behind the fault, but before the bad byte of the
+     * other.
      */
     k = fault - native_untagged(native_call.op[1].addr) <=
         fault - native_untagged(native_call.op[0].addr);
     for (int i = 0; i < 3; i++, k = !k) {
         const NativeOperand *op = &native_call.op[k];
         target_ulong start = native_untagged(op->addr);
-        /* At the same offset, too: what is copied is read first. */
+        /* At the same offset, the source counts: it is read first. */
         uint64_t end = start + bad + k;
         uint64_t last = bad == -1 ? fault
                       : end - 1 < start ? UINT64_MAX : end - 1;
@@ -1151,8 +1165,8 @@ static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
 }
 
 /*
- * Only the fault itself tells where a mapped file ends: the page is right, but
- * its bytes below the operand are none of it.
+ * Only the fault tells where a mapped file ends. It reports the page; bytes
+ * below the operand are not accessed.
  */
 static void native_first_bus_error(uint64_t fault, abi_ulong *guest_addr)
 {
@@ -1175,8 +1189,8 @@ NativeFault native_bypass_fault(const siginfo_t *info,
 {
     uint64_t fault = (uintptr_t)info->si_addr - guest_base;
     /*
-     * The guard page is not, nor is a non-canonical address, for which an x86
-     * host has no number, but SI_KERNEL.
+     * The page table has neither the guard page nor non-canonical addresses.
+     * For those an x86 host reports SI_KERNEL and no address.
      */
     bool in_table = fault <= guest_addr_max &&
                     (info->si_code == SEGV_MAPERR ||
@@ -1187,7 +1201,7 @@ NativeFault native_bypass_fault(const siginfo_t *info,
         return NATIVE_FAULT_NONE;
     }
 #ifdef CONFIG_DEBUG_TCG
-    /* Test what it comes to on hosts that do not know of each store. */
+    /* Behave as on a host that does not recognize stores, to test that. */
     *access_type = MMU_DATA_LOAD;
 #endif
 
@@ -1209,7 +1223,7 @@ NativeFault native_bypass_fault(const siginfo_t *info,
     mmap_unlock();
 
     if (ret != NATIVE_FAULT_ALLOWED) {
-        /* The call is left. */
+        /* The call has ended. */
         native_call.op[0].access = NATIVE_NONE;
     }
     return ret;

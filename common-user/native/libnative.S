@@ -1,7 +1,7 @@
 /*
  * libnative.so: a guest library whose functions are one special instruction
  *
- * libnative.c calls those of a row NATIVE() by a name of their own, which
+ * libnative.c calls the functions of NATIVE() rows by hidden names, which
  * nothing can interpose.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -23,7 +23,7 @@
 
         .text
 #ifdef __arm__
-        /* The unwinder looks for 2 bytes less, also at the first stub. */
+        /* The unwinder looks up PC - 2, also at the first stub. */
         native_unwind_start
         nop
         native_unwind_end
@@ -31,10 +31,7 @@
 #include "user/native-functions.h.inc"
 
 #ifdef __arm__
-        /*
-         * The unwinder has these itself, and wants no more of the tables than
-         * that they name them.
-         */
+        /* The unwinder has these itself. The tables need only their names. */
         .globl  __aeabi_unwind_cpp_pr0, __aeabi_unwind_cpp_pr1
         .hidden __aeabi_unwind_cpp_pr0, __aeabi_unwind_cpp_pr1
         .set    __aeabi_unwind_cpp_pr0, 0

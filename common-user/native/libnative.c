@@ -1,8 +1,8 @@
 /*
- * libnative.so: the functions that are composed of others, in guest code
+ * libnative.so: functions that are composed of others, in guest code
  *
- * They need of the guest's C library malloc() and, if there is one, the
- * __chk_fail() by which it ends a program whose buffer overflows.
+ * They use malloc() of the guest's C library and, if it has that, __chk_fail(),
+ * which ends a program whose buffer overflows.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Arguments and results as the table names them; see there. */
+/* The types that the table gives arguments and results */
 typedef void *native_out, *native_cat, *native_ptr, *native_dup;
 typedef const void *native_mem, *native_moved, *native_str;
 typedef char **native_strp;
@@ -30,7 +30,7 @@ typedef void native_none;
 #define PROTOTYPE(name, result, count, ...) \
     PROTOTYPE_ ## count(name, result, __VA_ARGS__)
 
-/* The stubs, by the names that libnative.S has for us; what we export */
+/* The stubs, by the names that libnative.S gives them for this file */
 #pragma GCC visibility push(hidden)
 #define NATIVE(name, ...)           PROTOTYPE(native_ ## name, __VA_ARGS__)
 #define NATIVE_ALIAS(...)
@@ -48,7 +48,7 @@ typedef void native_none;
 void *malloc(size_t size);
 void __chk_fail(void) __attribute__((weak, noreturn));
 
-/* Not inline: its callers then have no use for the GOT. */
+/* Not inline, so that its callers do not set up the GOT. */
 static __attribute__((noinline, cold, noreturn)) void fail(void)
 {
     if (__chk_fail) {
@@ -105,7 +105,7 @@ void *strsep(char **stringp, const void *delim)
     if (!token) {
         return NULL;
     }
-    /* The host's own strsep() is made of this, which is the faster one. */
+    /* The host's own strsep() is made of this, and slower. */
     end = token + native_strcspn(token, delim);
     if (*end) {
         *end++ = 0;
@@ -117,9 +117,8 @@ void *strsep(char **stringp, const void *delim)
 }
 
 /*
- * The fortified functions, which end the program before anything is written
- * where there is no room.  Those that take n; it may be the second or the
- * third argument's.
+ * Fortified functions end the program before they write anything if there is no
+ * room. These take n, as the second or the third argument of the function.
  */
 #undef NATIVE_GUEST
 #undef NATIVE_CHECKED
@@ -141,8 +140,8 @@ void __explicit_bzero_chk(void *dst, size_t n, size_t room)
 }
 
 /*
- * Those that take none.  A native function tells what there should be room for
- * and stays within what there is.  @size is that of a character.
+ * Fortified functions without n. A native function tells how much room the
+ * string needs, and stays within what there is. @size is that of a character.
  */
 static inline __attribute__((always_inline)) size_t
 checked_copy(void *dst, const void *src, size_t room, size_t size)

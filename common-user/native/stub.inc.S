@@ -1,5 +1,5 @@
 /*
- * Native bypass: the assembler's native_stub, for libnative.so and the tests
+ * Native bypass: the macro native_stub, for libnative.so and the tests
  *
  * A stub is the marker, the ABI's return and the function's name: see
  * include/user/native-marker.h.
@@ -40,7 +40,7 @@
         .endm
 #elif defined(__arm__)
 # define NAME_OFFSET NATIVE_ARM_NAME_OFFSET
-        /* Spelled out: older architectures have no HLT for the assembler. */
+        /* Spelled out, as assemblers for older architectures have no HLT. */
         .arm
         .macro native_marker
         .inst   0xe1000070 | ((NATIVE_ARM_HLT_IMM & 0xfff0) << 4) \

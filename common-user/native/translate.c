@@ -70,7 +70,7 @@ const NativeFunction *native_bypass_lookup(DisasContextBase *db, vaddr addr,
     return NULL;
 }
 
-/* The helper's accesses, ordered as the guest's own would have been. */
+/* Order the helper's accesses as the guest's own would have been. */
 static void native_bypass_gen_mb(void)
 {
     TCGBar mo = tcg_ctx->guest_mo & ~TCG_TARGET_DEFAULT_MO;
@@ -112,7 +112,7 @@ void native_bypass_gen_call(DisasContextBase *db, const NativeFunction *fn,
     }
     native_bypass_gen_mb();
     abi->result(db, value);
-    /* Behind it: one that faults may be made again. */
+    /* Count behind the call, as one that faults may be made again. */
     if (qemu_loglevel_mask(LOG_NATIVE_BYPASS)) {
         uint64_t *count = &native_counts[fn - native_functions];
 
