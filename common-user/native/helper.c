@@ -317,11 +317,17 @@ target_ulong HELPER(native_wmemmove)(CPUArchState *env, target_ulong dst,
 /* Some guests' operands overlap, and the host's memcpy() is no faster. */
 target_ulong HELPER(native_memcpy)(CPUArchState *env, target_ulong dst,
                                    target_ulong src, target_ulong n)
-    __attribute__((alias("helper_native_memmove")));
+{
+    native_copy(env, dst, src, n, 1, GETPC());
+    return dst;
+}
 
 target_ulong HELPER(native_wmemcpy)(CPUArchState *env, target_ulong dst,
                                     target_ulong src, target_ulong n)
-    __attribute__((alias("helper_native_wmemmove")));
+{
+    native_copy(env, dst, src, n, sizeof(wchar_t), GETPC());
+    return dst;
+}
 
 target_ulong HELPER(native_mempcpy)(CPUArchState *env, target_ulong dst,
                                     target_ulong src, target_ulong n)
