@@ -107,4 +107,9 @@ apt_why() {
     printf '%s' "${why:-no reason given, see $1}"
 }
 
+# tested OBJ: the targets whose tests configure has a compiler for; the name of
+# the variable is that of 10.0, or of 10.2
+tested() { sed -n 's/^TCG_TESTS_\(TARGETS\|WITH_COMPILERS\)=//p' "$1/config-host.mak"; }
+has_tests() { case " $(tested "$1") " in *" $2-linux-user "*) ;; *) return 1 ;; esac; }
+
 codename() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
