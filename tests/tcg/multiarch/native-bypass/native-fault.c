@@ -78,11 +78,9 @@ static void unwind_in_handler(Call *c)
 static void check_context(Call *c)
 {
     uintptr_t entry = (uintptr_t)c->f->call;
-    Dl_info info;
 
     if (c->f->kind == KIND_GUEST || c->f->kind == KIND_CHECKED) {
-        EXPECT(c, dladdr((void *)c->pc, &info) &&
-               strstr(info.dli_fname, "libnative.so"), "0x%lx", (long)c->pc);
+        EXPECT(c, native_is_ours((void *)c->pc), "0x%lx", (long)c->pc);
         return;
     }
     EXPECT(c, c->pc - entry < 16, "0x%lx", (long)c->pc);

@@ -120,16 +120,20 @@ static inline size_t native_char_size(const NativeRow *row)
     return row->name[strspn(row->name, "_")] == 'w' ? sizeof(wchar_t) : 1;
 }
 
+/* Whether @address is in libnative.so */
+static inline bool native_is_ours(void *address)
+{
+    Dl_info info;
+
+    return dladdr(address, &info) && strstr(info.dli_fname, "/libnative.so");
+}
+
 /* The function that calls of the program reach, if it is libnative.so's */
 static inline NativeFn *native_function(const char *name)
 {
     NativeFn *fn = (NativeFn *)dlsym(RTLD_DEFAULT, name);
-    Dl_info info;
 
-    if (fn && dladdr(fn, &info) && strstr(info.dli_fname, "/libnative.so")) {
-        return fn;
-    }
-    return NULL;
+    return fn && native_is_ours(fn) ? fn : NULL;
 }
 
 /* The function of the guest's own C library, or NULL */
