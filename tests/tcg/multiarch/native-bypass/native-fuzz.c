@@ -645,17 +645,12 @@ int main(int argc, char **argv)
             end = atoll(optarg);
             break;
         case 'f':
-            for (i = 0; native_rows[i].name; i++) {
-                if (!strcmp(native_rows[i].name, optarg)) {
-                    chosen[i] = true;
-                    count++;
-                    break;
-                }
-            }
-            if (!native_rows[i].name) {
+            if (!native_row(optarg)) {
                 printf("%s: not in the table\n", optarg);
                 return 2;
             }
+            chosen[native_row(optarg) - native_rows] = true;
+            count++;
             break;
         case 't':
             first = atoll(optarg);

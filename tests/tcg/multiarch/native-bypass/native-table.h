@@ -85,18 +85,21 @@ static const NativeRow native_rows[] = {
 /* All arguments and results are passed as integers are, and more do no harm. */
 typedef uintptr_t NativeFn(uintptr_t, uintptr_t, uintptr_t, uintptr_t);
 
+/* The row of the function @name, or NULL */
+static inline const NativeRow *native_row(const char *name)
+{
+    for (const NativeRow *row = native_rows; row->name; row++) {
+        if (!strcmp(row->name, name)) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
 /* The row that has the types of @row, which may be an alias */
 static inline const NativeRow *native_types(const NativeRow *row)
 {
-    const NativeRow *r = native_rows;
-
-    if (row->kind != KIND_ALIAS) {
-        return row;
-    }
-    while (strcmp(r->name, row->function)) {
-        r++;
-    }
-    return r;
+    return row->kind == KIND_ALIAS ? native_row(row->function) : row;
 }
 
 static inline bool native_is_pointer(NativeType type)
