@@ -19,10 +19,12 @@ typedef struct Function {
     NativeKind kind;
     NativeType result;
     unsigned count;
+    const NativeRow *row;
     const NativeType *type;
     NativeFn *call;
     size_t width;           /* of a character */
     unsigned pointers;
+    NativeType op[2];       /* of each of these */
     bool limits_room;       /* n is the room for the result, as in strlcpy() */
     bool bounded;           /* n ends strings and searches */
     bool down;              /* reads from the end */
@@ -134,6 +136,7 @@ static inline void init_functions(void)
             .kind = native_rows[i].kind,
             .result = row->result,
             .count = row->nargs,
+            .row = row,
             .type = row->args,
             .call = native_function(name),
             .width = native_char_size(&native_rows[i]),
@@ -145,7 +148,9 @@ static inline void init_functions(void)
             .alike = row->result == TYPE_int || !strcmp(name, "strspn"),
         };
         for (unsigned j = 0; j < f->count; j++) {
-            f->pointers += native_is_pointer(f->type[j]);
+            if (native_is_pointer(f->type[j])) {
+                f->op[f->pointers++] = f->type[j];
+            }
         }
         f->one_pace = f->pointers == 2 && f->kind != KIND_GUEST &&
                       (f->result == TYPE_int ||
@@ -194,39 +199,32 @@ static inline bool is_needle(const Function *f, unsigned k)
 static inline void prepare(Call *c, const Function *f, char *const where[2],
                            size_t n, unsigned tested, bool open, bool huge)
 {
-    unsigned k = 0;
+    size_t n_arg[2], *of;
 
     memset(c, 0, sizeof(*c));
     c->f = f;
     open = open && f->bounded;
-    for (unsigned i = 0; i < f->count; i++) {
-        NativeType type = f->type[i];
+    for (unsigned k = 0; k < f->pointers; k++) {
+        NativeType type = f->op[k];
+        size_t size = is_needle(f, k) && tested != k ? 1 : n;
+        Operand *o = &c->op[k];
 
-        if (native_is_pointer(type)) {
-            size_t size = is_needle(f, k) && tested != k ? 1 : n;
-            Operand *o = &c->op[k];
-
-            *o = (Operand) {
-                .start = where[k++], .type = type, .size = size,
-                .written = type == TYPE_out ? 0 : size,
-                .nul = open || type == TYPE_out ? SIZE_MAX :
-                       f->down ? 0 : size - 1,
-            };
-            if (type == TYPE_cat) {
-                o->nul = o->written = n / 2;
-                o->size = o->written + n + open;
-            }
-            c->arg[i] = (uintptr_t)(type == TYPE_strp ? (char *)&c->cell
-                                                      : o->start);
-        } else if (type == TYPE_room) {
-            c->arg[i] = huge ? SIZE_MAX : c->op[0].size;
-        } else if (type == TYPE_size) {
-            unsigned of = f->limits_room ? 0 : k - 1;
-
-            c->arg[i] = huge && !(is_needle(f, of) && tested != of)
-                      ? SIZE_MAX : c->op[of].size;
+        *o = (Operand) {
+            .start = where[k], .type = type, .size = size,
+            .written = type == TYPE_out ? 0 : size,
+            .nul = open || type == TYPE_out ? SIZE_MAX :
+                   f->down ? 0 : size - 1,
+        };
+        if (type == TYPE_cat) {
+            o->nul = o->written = n / 2;
+            o->size = o->written + n + open;
         }
     }
+    of = &c->op[f->limits_room || is_needle(f, 1) ? 0 : f->pointers - 1].size;
+    n_arg[0] = huge ? SIZE_MAX : *of;
+    n_arg[1] = huge && tested == 1 ? SIZE_MAX : c->op[1].size;
+    native_arguments(f->row, where, n_arg, huge ? SIZE_MAX : c->op[0].size, 0,
+                     &c->cell, c->arg);
 }
 
 /* Characters at any address */
@@ -381,21 +379,18 @@ static inline void use_pages(size_t count)
     }
 }
 
-static void handler(int sig, siginfo_t *info, void *context)
+static bool on_fault(siginfo_t *info, mcontext_t *mc)
 {
-    mcontext_t *mc = &((ucontext_t *)context)->uc_mcontext;
     Call *c = current;
 
     if (!c) {
-        psiginfo(info, "a signal of the test itself");
-        fflush(stdout);
-        _exit(EXIT_FAILURE);
+        return false;
     }
     c->faults++;
     c->info = *info;
-    c->pc = CONTEXT_PC(mc);
+    c->pc = caught.pc;
     c->write = CONTEXT_WRITE(mc);
-    if (c->f && c->f->kind <= KIND_ALIAS) {
+    if (c->f->kind <= KIND_ALIAS) {
         for (unsigned i = 0; i < c->f->count; i++) {
             c->seen_arg[i] = CONTEXT_ARG(mc, i);
         }
@@ -403,14 +398,15 @@ static void handler(int sig, siginfo_t *info, void *context)
     if (c->in_handler) {
         c->in_handler(c);
     }
-    if (!c->mend || c->faults > MAX_FAULTS || !mend(info->si_addr)) {
-        siglongjmp(c->env, 1);
+    if (c->mend && c->faults <= MAX_FAULTS && mend(info->si_addr)) {
+        return true;
     }
+    siglongjmp(c->env, 1);
 }
 
 static void __attribute__((noinline)) call_native(Call *c)
 {
-    c->result = c->f->call(c->arg[0], c->arg[1], c->arg[2], c->arg[3]);
+    c->result = native_call(c->f->row, c->f->call, c->arg);
     getpid();   /* where asynchronous ones of MTE are delivered */
 }
 
@@ -428,10 +424,8 @@ static inline bool run(Call *c)
         c->returned = true;
     }
     current = outer;
-    if (!c->returned || c->f->result == TYPE_none) {
+    if (!c->returned) {
         c->result = 0;
-    } else if (c->f->result == TYPE_int) {
-        c->result = ((int)c->result > 0) - ((int)c->result < 0);
     } else if (c->f->result == TYPE_dup && c->result) {
         void *copy = (void *)c->result;
 
@@ -474,25 +468,25 @@ static inline bool same_address(const Call *c, const char *p,
     return (!p && !q) || p - c->op[0].start == q - d->op[0].start;
 }
 
-/* What the access of a byte raises in translated code */
-static inline siginfo_t access_byte(char *p, bool write)
+static inline void touch(char *p, bool write)
 {
     /* volatile, since to access it is all that this does */
     volatile char *byte = p;
-    static Call c;
 
-    c.info = (siginfo_t) { };
-    current = &c;
-    if (sigsetjmp(c.env, 1) == 0) {
-        if (write) {
-            *byte = 'x';
-        } else {
-            (void)*byte;
-        }
-        getpid();
+    if (write) {
+        *byte = 'x';
+    } else {
+        (void)*byte;
     }
-    current = NULL;
-    return c.info;
+    getpid();   /* as call_native() */
+}
+
+/* What the access of a byte raises in translated code */
+static inline siginfo_t access_byte(char *p, bool write)
+{
+    caught.info = (siginfo_t) { };
+    CATCH(touch(p, write));
+    return caught.info;
 }
 
 /*
@@ -530,15 +524,11 @@ static inline void mend_one(Call *c, char *p, Bad bad)
     copy_arenas(arena, image, 0);
 }
 
-static inline void init_calls(int flags)
+static inline void init_calls(void)
 {
-    struct sigaction sa = {
-        .sa_sigaction = handler, .sa_flags = SA_SIGINFO | flags
-    };
-
     init_functions();
-    sigaction(SIGSEGV, &sa, NULL);
-    sigaction(SIGBUS, &sa, NULL);
+    mend_signal = on_fault;
+    catch_signals();
 
     arena_fd = memfd_create("arenas", 0);
     empty_fd = memfd_create("empty", 0);

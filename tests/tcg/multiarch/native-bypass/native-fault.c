@@ -432,7 +432,7 @@ static void test_top(const Function *f, unsigned tested, bool huge)
 
 int main(void)
 {
-    init_calls(0);
+    init_calls();
     FOR_EACH_FUNCTION(f) {
         for (unsigned tested = 0; tested < f->pointers; tested++) {
             test_pages(f, tested);

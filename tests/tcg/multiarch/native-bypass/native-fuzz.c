@@ -32,7 +32,7 @@ enum { LIBC, NATIVE_LIB };
 typedef struct Row {
     const char *name;
     NativeType result;
-    const NativeType *type;
+    const NativeRow *types;
     NativeFn *function[2];
     size_t width;               /* of a character: 1 or 4 */
     size_t align;               /* of the pointers: a power of 2 */
@@ -333,26 +333,17 @@ static void fill(void)
 
 static void make_call(int by)
 {
-    unsigned op = 0, size = 0;
+    char *at[2];
 
     call.made_by = by;
-    for (unsigned i = 0; i < 4; i++) {
-        NativeType type = row.type[i];
-
-        if (native_is_pointer(type)) {
-            uint8_t *p = arena[by][row.moved ? 0 : op] + call.at[op];
-
-            call.arg[i] = (uintptr_t)p + (by == NATIVE_LIB ? call.delta : 0);
-            op++;
-        } else {
-            call.arg[i] = type == TYPE_chr ? call.chr :
-                          type == TYPE_room ? call.room :
-                          type == TYPE_size ? call.n[size++] : 0;
-        }
-        if (type == TYPE_strp) {
-            box[by] = call.no_string ? NULL : (char *)call.arg[i];
-            call.arg[i] = (uintptr_t)&box[by];
-        }
+    for (unsigned i = 0; i < row.ops; i++) {
+        at[i] = (char *)arena[by][row.moved ? 0 : i] + call.at[i] +
+                (by == NATIVE_LIB ? call.delta : 0);
+    }
+    native_arguments(row.types, at, call.n, call.room, call.chr, &box[by],
+                     call.arg);
+    if (call.no_string) {
+        box[by] = NULL;
     }
     call.result[by] = row.function[by](call.arg[0], call.arg[1], call.arg[2],
                                        call.arg[3]);
@@ -384,7 +375,7 @@ static bool only_sign(void)
     return !strncmp(row.name, "wcs", 3) ||
            (strncmp(row.name, "str", 3) && !call.amid);
 #elif defined(__MIPSEB__)
-    return row.width == 1 && row.type[0] == TYPE_mem && call.n[0] >= 16;
+    return row.width == 1 && row.op[0] == TYPE_mem && call.n[0] >= 16;
 #else
     return false;
 #endif
@@ -596,7 +587,7 @@ static void learn(const NativeRow *native)
     bool writes;
 
     row = (Row) { .name = native->name, .result = types->result,
-                  .type = types->args, .width = native_char_size(native) };
+                  .types = types, .width = native_char_size(native) };
     row.align = row.width;
     /* The Run-time ABI gives them no result; some want aligned pointers. */
     if (!strncmp(row.name, "__aeabi_", 8)) {
@@ -606,10 +597,10 @@ static void learn(const NativeRow *native)
         row.align = last == '4' ? 4 : last == '8' ? 8 : 1;
     }
     for (int i = 0; i < types->nargs; i++) {
-        if (native_is_pointer(row.type[i])) {
-            row.op[row.ops++] = row.type[i];
+        if (native_is_pointer(types->args[i])) {
+            row.op[row.ops++] = types->args[i];
         }
-        row.sizes += row.type[i] == TYPE_size;
+        row.sizes += types->args[i] == TYPE_size;
     }
     row.chr = native_has(types, TYPE_chr);
     row.room = native_has(types, TYPE_room);
@@ -628,9 +619,6 @@ static void learn(const NativeRow *native)
 
 int main(int argc, char **argv)
 {
-    struct sigaction sa = {
-        .sa_sigaction = catch_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK
-    };
     bool chosen[ARRAY_SIZE(native_rows)] = { }, show = false;
     unsigned long first = 0, end = 10000;
     unsigned count = 0, done = 0, failed = 0;
@@ -671,7 +659,6 @@ int main(int argc, char **argv)
         arena[i / 2][i % 2] = map_guarded(arena_size, PROT_RW);
     }
     catch_signals();
-    sigaction(SIGABRT, &sa, NULL);
 
     for (i = 0; native_rows[i].name; i++) {
         if (count && !chosen[i]) {

@@ -165,16 +165,13 @@ static void test_ends(const Function *f)
     }
 }
 
-/* Where the handlers are to run */
-static char alt_stack[0x40000];
-
 static Call outer, inner;
 
 static void nest(Call *c)
 {
     char here;
 
-    EXPECT(c, (size_t)(&here - alt_stack) < sizeof(alt_stack), "stack");
+    EXPECT(c, (size_t)(&here - signal_stack) < sizeof(signal_stack), "stack");
     if (c == &outer) {
         run(&inner);
         mend(arena[2] + 2 * page);
@@ -221,9 +218,7 @@ static void test_nested(const Function *f)
 
 int main(void)
 {
-    stack_t stack = { .ss_sp = alt_stack, .ss_size = sizeof(alt_stack) };
-
-    init_calls(SA_ONSTACK | SA_NODEFER);
+    init_calls();
     FOR_EACH_FUNCTION(f) {
         test_all_pages(f);
         if (stops(f)) {
@@ -238,7 +233,6 @@ int main(void)
         }
     }
     use_pages(6);
-    sigaltstack(&stack, NULL);
     FOR_EACH_FUNCTION(f) {
         test_nested(f);
     }

@@ -150,6 +150,31 @@ static inline NativeFn *native_libc_function(const char *name)
     return libc ? (NativeFn *)dlsym(libc, name) : NULL;
 }
 
+/*
+ * The arguments of a call of @row: pointers to the operands, and their lengths,
+ * in turn, and the others.  @string is what a strp points to.
+ */
+static inline void native_arguments(const NativeRow *row, char *const at[2],
+                                    const size_t n[2], size_t room,
+                                    uintptr_t chr, char **string,
+                                    uintptr_t args[NATIVE_ROW_ARGS])
+{
+    unsigned k = 0, sizes = 0;
+
+    for (int i = 0; i < NATIVE_ROW_ARGS; i++) {
+        NativeType type = row->args[i];
+
+        args[i] = native_is_pointer(type) ? (uintptr_t)at[k++] :
+                  type == TYPE_size ? n[sizes++] :
+                  type == TYPE_room ? room :
+                  type == TYPE_chr ? chr : 0;
+        if (type == TYPE_strp) {
+            *string = (char *)args[i];
+            args[i] = (uintptr_t)string;
+        }
+    }
+}
+
 /* Two operands, and what the other arguments are made of */
 #define NATIVE_AREA     256
 
@@ -158,7 +183,7 @@ typedef struct NativeArea {
         char c[NATIVE_AREA];
         wchar_t w[NATIVE_AREA / sizeof(wchar_t)];
     } op[2];
-    uintptr_t stringp;
+    char *stringp;
 } NativeArea;
 
 typedef struct NativeCase {
@@ -187,32 +212,18 @@ static inline void native_fill(NativeArea *area, const NativeCase *c,
     }
 }
 
-/*
- * The arguments of the call @c of @row: pointers to the two operands in turn,
- * and the others as @c has them
- */
+/* The arguments of the call @c of @row */
 static inline void native_args(const NativeRow *row, NativeArea *area,
                                const NativeCase *c,
                                uintptr_t args[NATIVE_ROW_ARGS])
 {
-    int k = 0;
+    char *const at[2] = {
+        area->op[0].c, c->no_operand_1 ? NULL : area->op[1].c
+    };
+    const size_t n[2] = { c->n, c->n };
 
-    for (int i = 0; i < NATIVE_ROW_ARGS; i++) {
-        NativeType type = row->args[i];
-
-        if (native_is_pointer(type)) {
-            args[i] = k && c->no_operand_1 ? 0 : (uintptr_t)&area->op[k];
-            k = 1;
-        } else {
-            args[i] = type == TYPE_chr ? (uintptr_t)(intptr_t)c->chr :
-                      type == TYPE_size ? c->n :
-                      type == TYPE_room ? c->room : 0;
-        }
-        if (type == TYPE_strp) {
-            area->stringp = args[i];
-            args[i] = (uintptr_t)&area->stringp;
-        }
-    }
+    native_arguments(row, at, n, c->room, (intptr_t)c->chr, &area->stringp,
+                     args);
 }
 
 /* Make a call; the result is the same whoever made it. */

@@ -192,10 +192,9 @@ static void test_long(void)
 
 int main(void)
 {
-    init_calls(0);
+    init_calls();
     map_top();
     test_functions();
-    catch_signals();
     test_behind();
     test_commpage();
     test_long();
