@@ -14,23 +14,7 @@
 #include "native-table.h"
 #include "native-test.h"
 
-typedef struct Function {
-    const char *name;
-    NativeKind kind;
-    NativeType result;
-    unsigned count;
-    const NativeRow *row;
-    const NativeType *type;
-    NativeFn *call;
-    size_t width;           /* of a character */
-    unsigned pointers;
-    NativeType op[2];       /* of each of these */
-    bool limits_room;       /* n is the room for the result, as in strlcpy() */
-    bool bounded;           /* n ends strings and searches */
-    bool down;              /* reads from the end */
-    bool alike;             /* goes on while the operands are the same */
-    bool one_pace;          /* goes through both operands at the same time */
-} Function;
+typedef NativeFunction Function;
 
 #define FUNCTIONS   (sizeof(native_rows) / sizeof(native_rows[0]) - 1)
 
@@ -125,70 +109,36 @@ static inline void describe(const Call *c)
 static inline void init_functions(void)
 {
     for (size_t i = 0; i < FUNCTIONS; i++) {
-        const NativeRow *row = native_types(&native_rows[i]);
-        const char *name = native_rows[i].name;
-        bool writes = row->args[0] == TYPE_out || row->args[0] == TYPE_cat;
-        bool size = native_has(row, TYPE_size);
-        Function *f = &functions[i];
-
-        *f = (Function) {
-            .name = name,
-            .kind = native_rows[i].kind,
-            .result = row->result,
-            .count = row->nargs,
-            .row = row,
-            .type = row->args,
-            .call = native_function(name),
-            .width = native_char_size(&native_rows[i]),
-            .limits_room = row->result == TYPE_size && writes,
-            .bounded = size && !(row->result == TYPE_size && writes),
-            /* What the types do not tell: this one looks for the last one, */
-            .down = !strcmp(name, "memrchr"),
-            /* and this one goes on while characters are in the set. */
-            .alike = row->result == TYPE_int || !strcmp(name, "strspn"),
-        };
-        for (unsigned j = 0; j < f->count; j++) {
-            if (native_is_pointer(f->type[j])) {
-                f->op[f->pointers++] = f->type[j];
-            }
-        }
-        f->one_pace = f->pointers == 2 && f->kind != KIND_GUEST &&
-                      (f->result == TYPE_int ||
-                       (f->result == TYPE_ptr && writes));
-        if (!f->call) {
-            die(name);
+        functions[i] = native_learn(&native_rows[i]);
+        if (!functions[i].call) {
+            die(functions[i].name);
         }
     }
+}
+
+/* Goes on while the operands are the same, or characters are in the set */
+static inline bool is_alike(const Function *f)
+{
+    return f->result == TYPE_int || !strcmp(f->name, "strspn");
 }
 
 /* Whether what the function reads ends at some character */
 static inline bool looks_for_end(const Function *f)
 {
-    bool looks = f->result == TYPE_int;
-
-    for (unsigned i = 0; i < f->count; i++) {
-        looks |= f->type[i] == TYPE_str || f->type[i] == TYPE_cat ||
-                 (f->type[i] == TYPE_chr && f->type[0] == TYPE_mem) ||
-                 (f->type[i] == TYPE_chr && f->type[1] == TYPE_mem);
-    }
-    return looks;
+    return f->ends || f->result == TYPE_int ||
+           (native_has(f->row, TYPE_chr) && native_has(f->row, TYPE_mem));
 }
 
 /* Whether the function can stop before n characters */
 static inline bool stops(const Function *f)
 {
-    bool pads = f->type[0] == TYPE_out && f->type[1] == TYPE_str &&
-                !f->limits_room;
-
-    return (f->bounded || f->limits_room) && looks_for_end(f) && !pads &&
-           !f->down;
+    return f->sizes && looks_for_end(f) && !f->pads && !f->down;
 }
 
 /* Of the table's functions with two lengths, the second operand's is free. */
 static inline bool is_needle(const Function *f, unsigned k)
 {
-    return k == 1 && f->count == 4 && f->type[3] == TYPE_size &&
-           f->type[1] == TYPE_size;
+    return k == 1 && f->sizes == 2;
 }
 
 /*
@@ -247,11 +197,11 @@ static inline void fill_operand(const Call *c, unsigned k, const char *limit)
     const Operand *o = &c->op[k];
     bool written = o->type == TYPE_out || o->type == TYPE_cat;
     size_t n = written ? o->nul + 1 : o->size;
+    int first = k && !is_alike(c->f) ? 128 : 1;
     char *p = o->start;
 
     for (size_t i = 0; i < n && limit - p >= c->f->width; i++) {
-        put_char(c, p, i == o->nul ? 0
-                       : (k && !c->f->alike ? 128 : 1) + i % 127);
+        put_char(c, p, i == o->nul ? 0 : first + i % 127);
         p += c->f->width;
     }
 }

@@ -241,6 +241,13 @@ static void test_pages(const Function *f, unsigned tested)
     }
 }
 
+/* Goes through both operands at the same time */
+static bool at_one_pace(const Function *f)
+{
+    return f->pointers == 2 && f->kind != KIND_GUEST &&
+           (f->result == TYPE_int || (f->result == TYPE_ptr && f->writes));
+}
+
 /* Where two operands start in their pages, in bytes: the ends may be near. */
 static const long orders[][2] = {
     { 1500, 3000 }, { -100, -96 }, { -96, -100 }, { -200, -200 },
@@ -437,17 +444,17 @@ int main(void)
         for (unsigned tested = 0; tested < f->pointers; tested++) {
             test_pages(f, tested);
             test_outside(f, tested);
-            for (int huge = f->bounded || f->limits_room; huge >= 0; huge--) {
+            for (int huge = f->sizes > 0; huge >= 0; huge--) {
                 if (!f->down) {
                     test_end(f, tested, huge, NO_ACCESS);
                 }
                 test_top(f, tested, huge);
             }
         }
-        for (size_t i = 0; f->one_pace && i < 2 * ARRAY_SIZE(orders); i++) {
+        for (size_t i = 0; at_one_pace(f) && i < 2 * ARRAY_SIZE(orders); i++) {
             test_order(f, orders[i / 2], i % 2);
         }
-        if (f->bounded || f->limits_room) {
+        if (f->sizes) {
             test_nothing(f);
         }
     }

@@ -98,7 +98,7 @@ static void test_stopping(const Function *f, size_t n, int difference,
     for (unsigned k = 0; k < 2; k++) {
         where[k] = arena[k] + 3 * page - n * f->width;
     }
-    if (f->type[0] == TYPE_out || f->type[0] == TYPE_cat) {
+    if (f->writes) {
         /* What is written comes to its end in the arena. */
         where[0] = arena[0];
     }
@@ -142,11 +142,9 @@ static void test_not_stopping(const Function *f)
 
 static void test_ends(const Function *f)
 {
-    bool writes = f->type[0] == TYPE_out || f->type[0] == TYPE_cat;
-
     for (size_t n = 10; n <= 1500; n += 1490) {
         for (unsigned bad_op = 1; bad_op < 4; bad_op++) {
-            if (writes && bad_op != 2) {
+            if (f->writes && bad_op != 2) {
                 continue;
             }
             if (f->result != TYPE_int) {

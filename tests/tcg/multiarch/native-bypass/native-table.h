@@ -175,6 +175,57 @@ static inline void native_arguments(const NativeRow *row, char *const at[2],
     }
 }
 
+/* What is known of a function: all that the types tell, and a few names */
+typedef struct NativeFunction {
+    const char *name;
+    NativeKind kind;
+    NativeType result;
+    const NativeRow *row;       /* that has the types */
+    const NativeType *type;
+    unsigned count;
+    NativeFn *call;
+    size_t width;               /* of a character */
+    unsigned pointers, sizes;   /* among the arguments */
+    NativeType op[2];           /* of each pointer */
+    bool writes;                /* to the first operand */
+    bool limits_room;           /* n is the room for the result: strlcpy() */
+    bool bounded;               /* n ends strings and searches */
+    bool down;                  /* reads from the end */
+    bool stops_at_chr;          /* as a string ends at NUL */
+    bool ends;                  /* that, or strings */
+    bool pads;                  /* n characters are written in any case */
+} NativeFunction;
+
+static inline NativeFunction native_learn(const NativeRow *native)
+{
+    const NativeRow *row = native_types(native);
+    bool chr = native_has(row, TYPE_chr);
+    NativeFunction f = {
+        .name = native->name, .kind = native->kind, .result = row->result,
+        .row = row, .type = row->args, .count = row->nargs,
+        .call = native_function(native->name),
+        .width = native_char_size(native),
+        .down = !strcmp(native->name, "memrchr"),
+    };
+
+    for (unsigned i = 0; i < f.count; i++) {
+        if (native_is_pointer(f.type[i])) {
+            f.op[f.pointers++] = f.type[i];
+        }
+        f.sizes += f.type[i] == TYPE_size;
+    }
+    f.writes = f.op[0] == TYPE_out || f.op[0] == TYPE_cat;
+    f.limits_room = f.result == TYPE_size && f.writes;
+    f.bounded = f.sizes && !f.limits_room;
+    /* wmemchr() may read all of n. */
+    f.stops_at_chr = !strcmp(f.name, "rawmemchr") ||
+                     (chr && f.op[f.pointers - 1] == TYPE_mem && !f.down &&
+                      strcmp(f.name, "wmemchr"));
+    f.ends = f.stops_at_chr || native_has(row, TYPE_str);
+    f.pads = f.bounded && f.ends && !f.stops_at_chr && f.op[0] == TYPE_out;
+    return f;
+}
+
 /* Two operands, and what the other arguments are made of */
 #define NATIVE_AREA     256
 
