@@ -8,11 +8,8 @@
  */
 
 #include <cpuid.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+
+#include "native-test.h"
 
 #define BNDREGS_BNDCSR  0x18        /* of XCR0 and of XSTATE_BV */
 #define XSTATE_BV       512
@@ -74,16 +71,10 @@ asm(".pushsection .text\n"
 int main(void)
 {
     if (!enable_mpx()) {
-        printf("no MPX\n");
-        return EXIT_FAILURE;
+        die("no MPX");
     }
-    if (embraces_all(keeps) || !embraces_all(clears)) {
-        printf("returns do not do what they are compared for\n");
-        return EXIT_FAILURE;
-    }
-    if (!embraces_all(strlen)) {
-        printf("the bounds of before a native call are there behind it\n");
-        return EXIT_FAILURE;
-    }
-    return EXIT_SUCCESS;
+    CHECK(!embraces_all(keeps), "a return with the prefix");
+    CHECK(embraces_all(clears), "one without");
+    CHECK(embraces_all(strlen), "a native call");
+    return failures != 0;
 }

@@ -14,21 +14,7 @@
 #include "native-table.h"
 #include "native-test.h"
 
-typedef struct Function {
-    const char *name;
-    NativeKind kind;
-    NativeType result;
-    unsigned count;
-    const NativeType *type;
-    NativeFn *call;
-    size_t width;           /* of a character */
-    unsigned pointers;
-    bool limits_room;       /* n is the room for the result, as in strlcpy() */
-    bool bounded;           /* n ends strings and searches */
-    bool down;              /* reads from the end */
-    bool alike;             /* goes on while the operands are the same */
-    bool one_pace;          /* goes through both operands at the same time */
-} Function;
+typedef NativeFunction Function;
 
 #define FUNCTIONS   (sizeof(native_rows) / sizeof(native_rows[0]) - 1)
 
@@ -123,67 +109,36 @@ static inline void describe(const Call *c)
 static inline void init_functions(void)
 {
     for (size_t i = 0; i < FUNCTIONS; i++) {
-        const NativeRow *row = native_types(&native_rows[i]);
-        const char *name = native_rows[i].name;
-        bool writes = row->args[0] == TYPE_out || row->args[0] == TYPE_cat;
-        bool size = native_has(row, TYPE_size);
-        Function *f = &functions[i];
-
-        *f = (Function) {
-            .name = name,
-            .kind = native_rows[i].kind,
-            .result = row->result,
-            .count = row->nargs,
-            .type = row->args,
-            .call = native_function(name),
-            .width = native_char_size(&native_rows[i]),
-            .limits_room = row->result == TYPE_size && writes,
-            .bounded = size && !(row->result == TYPE_size && writes),
-            /* What the types do not tell: this one looks for the last one, */
-            .down = !strcmp(name, "memrchr"),
-            /* and this one goes on while characters are in the set. */
-            .alike = row->result == TYPE_int || !strcmp(name, "strspn"),
-        };
-        for (unsigned j = 0; j < f->count; j++) {
-            f->pointers += native_is_pointer(f->type[j]);
-        }
-        f->one_pace = f->pointers == 2 && f->kind != KIND_GUEST &&
-                      (f->result == TYPE_int ||
-                       (f->result == TYPE_ptr && writes));
-        if (!f->call) {
-            die(name);
+        functions[i] = native_learn(&native_rows[i]);
+        if (!functions[i].call) {
+            die(functions[i].name);
         }
     }
+}
+
+/* Goes on while the operands are the same, or characters are in the set */
+static inline bool is_alike(const Function *f)
+{
+    return f->result == TYPE_int || !strcmp(f->name, "strspn");
 }
 
 /* Whether what the function reads ends at some character */
 static inline bool looks_for_end(const Function *f)
 {
-    bool looks = f->result == TYPE_int;
-
-    for (unsigned i = 0; i < f->count; i++) {
-        looks |= f->type[i] == TYPE_str || f->type[i] == TYPE_cat ||
-                 (f->type[i] == TYPE_chr && f->type[0] == TYPE_mem) ||
-                 (f->type[i] == TYPE_chr && f->type[1] == TYPE_mem);
-    }
-    return looks;
+    return f->ends || f->result == TYPE_int ||
+           (native_has(f->row, TYPE_chr) && native_has(f->row, TYPE_mem));
 }
 
 /* Whether the function can stop before n characters */
 static inline bool stops(const Function *f)
 {
-    bool pads = f->type[0] == TYPE_out && f->type[1] == TYPE_str &&
-                !f->limits_room;
-
-    return (f->bounded || f->limits_room) && looks_for_end(f) && !pads &&
-           !f->down;
+    return f->sizes && looks_for_end(f) && !f->pads && !f->down;
 }
 
 /* Of the table's functions with two lengths, the second operand's is free. */
 static inline bool is_needle(const Function *f, unsigned k)
 {
-    return k == 1 && f->count == 4 && f->type[3] == TYPE_size &&
-           f->type[1] == TYPE_size;
+    return k == 1 && f->sizes == 2;
 }
 
 /*
@@ -194,39 +149,32 @@ static inline bool is_needle(const Function *f, unsigned k)
 static inline void prepare(Call *c, const Function *f, char *const where[2],
                            size_t n, unsigned tested, bool open, bool huge)
 {
-    unsigned k = 0;
+    size_t n_arg[2], *of;
 
     memset(c, 0, sizeof(*c));
     c->f = f;
     open = open && f->bounded;
-    for (unsigned i = 0; i < f->count; i++) {
-        NativeType type = f->type[i];
+    for (unsigned k = 0; k < f->pointers; k++) {
+        NativeType type = f->op[k];
+        size_t size = is_needle(f, k) && tested != k ? 1 : n;
+        Operand *o = &c->op[k];
 
-        if (native_is_pointer(type)) {
-            size_t size = is_needle(f, k) && tested != k ? 1 : n;
-            Operand *o = &c->op[k];
-
-            *o = (Operand) {
-                .start = where[k++], .type = type, .size = size,
-                .written = type == TYPE_out ? 0 : size,
-                .nul = open || type == TYPE_out ? SIZE_MAX :
-                       f->down ? 0 : size - 1,
-            };
-            if (type == TYPE_cat) {
-                o->nul = o->written = n / 2;
-                o->size = o->written + n + open;
-            }
-            c->arg[i] = (uintptr_t)(type == TYPE_strp ? (char *)&c->cell
-                                                      : o->start);
-        } else if (type == TYPE_room) {
-            c->arg[i] = huge ? SIZE_MAX : c->op[0].size;
-        } else if (type == TYPE_size) {
-            unsigned of = f->limits_room ? 0 : k - 1;
-
-            c->arg[i] = huge && !(is_needle(f, of) && tested != of)
-                      ? SIZE_MAX : c->op[of].size;
+        *o = (Operand) {
+            .start = where[k], .type = type, .size = size,
+            .written = type == TYPE_out ? 0 : size,
+            .nul = open || type == TYPE_out ? SIZE_MAX :
+                   f->down ? 0 : size - 1,
+        };
+        if (type == TYPE_cat) {
+            o->nul = o->written = n / 2;
+            o->size = o->written + n + open;
         }
     }
+    of = &c->op[f->limits_room || is_needle(f, 1) ? 0 : f->pointers - 1].size;
+    n_arg[0] = huge ? SIZE_MAX : *of;
+    n_arg[1] = huge && tested == 1 ? SIZE_MAX : c->op[1].size;
+    native_arguments(f->row, where, n_arg, huge ? SIZE_MAX : c->op[0].size, 0,
+                     &c->cell, c->arg);
 }
 
 /* Characters at any address */
@@ -249,11 +197,11 @@ static inline void fill_operand(const Call *c, unsigned k, const char *limit)
     const Operand *o = &c->op[k];
     bool written = o->type == TYPE_out || o->type == TYPE_cat;
     size_t n = written ? o->nul + 1 : o->size;
+    int first = k && !is_alike(c->f) ? 128 : 1;
     char *p = o->start;
 
     for (size_t i = 0; i < n && limit - p >= c->f->width; i++) {
-        put_char(c, p, i == o->nul ? 0
-                       : (k && !c->f->alike ? 128 : 1) + i % 127);
+        put_char(c, p, i == o->nul ? 0 : first + i % 127);
         p += c->f->width;
     }
 }
@@ -381,21 +329,18 @@ static inline void use_pages(size_t count)
     }
 }
 
-static void handler(int sig, siginfo_t *info, void *context)
+static bool on_fault(siginfo_t *info, mcontext_t *mc)
 {
-    mcontext_t *mc = &((ucontext_t *)context)->uc_mcontext;
     Call *c = current;
 
     if (!c) {
-        psiginfo(info, "a signal of the test itself");
-        fflush(stdout);
-        _exit(EXIT_FAILURE);
+        return false;
     }
     c->faults++;
     c->info = *info;
-    c->pc = CONTEXT_PC(mc);
+    c->pc = caught.pc;
     c->write = CONTEXT_WRITE(mc);
-    if (c->f && c->f->kind <= KIND_ALIAS) {
+    if (c->f->kind <= KIND_ALIAS) {
         for (unsigned i = 0; i < c->f->count; i++) {
             c->seen_arg[i] = CONTEXT_ARG(mc, i);
         }
@@ -403,14 +348,15 @@ static void handler(int sig, siginfo_t *info, void *context)
     if (c->in_handler) {
         c->in_handler(c);
     }
-    if (!c->mend || c->faults > MAX_FAULTS || !mend(info->si_addr)) {
-        siglongjmp(c->env, 1);
+    if (c->mend && c->faults <= MAX_FAULTS && mend(info->si_addr)) {
+        return true;
     }
+    siglongjmp(c->env, 1);
 }
 
 static void __attribute__((noinline)) call_native(Call *c)
 {
-    c->result = c->f->call(c->arg[0], c->arg[1], c->arg[2], c->arg[3]);
+    c->result = native_call(c->f->row, c->f->call, c->arg);
     getpid();   /* where asynchronous ones of MTE are delivered */
 }
 
@@ -428,10 +374,8 @@ static inline bool run(Call *c)
         c->returned = true;
     }
     current = outer;
-    if (!c->returned || c->f->result == TYPE_none) {
+    if (!c->returned) {
         c->result = 0;
-    } else if (c->f->result == TYPE_int) {
-        c->result = ((int)c->result > 0) - ((int)c->result < 0);
     } else if (c->f->result == TYPE_dup && c->result) {
         void *copy = (void *)c->result;
 
@@ -474,25 +418,25 @@ static inline bool same_address(const Call *c, const char *p,
     return (!p && !q) || p - c->op[0].start == q - d->op[0].start;
 }
 
-/* What the access of a byte raises in translated code */
-static inline siginfo_t access_byte(char *p, bool write)
+static inline void touch(char *p, bool write)
 {
     /* volatile, since to access it is all that this does */
     volatile char *byte = p;
-    static Call c;
 
-    c.info = (siginfo_t) { };
-    current = &c;
-    if (sigsetjmp(c.env, 1) == 0) {
-        if (write) {
-            *byte = 'x';
-        } else {
-            (void)*byte;
-        }
-        getpid();
+    if (write) {
+        *byte = 'x';
+    } else {
+        (void)*byte;
     }
-    current = NULL;
-    return c.info;
+    getpid();   /* as call_native() */
+}
+
+/* What the access of a byte raises in translated code */
+static inline siginfo_t access_byte(char *p, bool write)
+{
+    caught.info = (siginfo_t) { };
+    CATCH(touch(p, write));
+    return caught.info;
 }
 
 /*
@@ -530,15 +474,11 @@ static inline void mend_one(Call *c, char *p, Bad bad)
     copy_arenas(arena, image, 0);
 }
 
-static inline void init_calls(int flags)
+static inline void init_calls(void)
 {
-    struct sigaction sa = {
-        .sa_sigaction = handler, .sa_flags = SA_SIGINFO | flags
-    };
-
     init_functions();
-    sigaction(SIGSEGV, &sa, NULL);
-    sigaction(SIGBUS, &sa, NULL);
+    mend_signal = on_fault;
+    catch_signals();
 
     arena_fd = memfd_create("arenas", 0);
     empty_fd = memfd_create("empty", 0);

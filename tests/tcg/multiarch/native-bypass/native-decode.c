@@ -96,27 +96,19 @@ static const NativeRow *random_row(bool function)
 
 static bool is_function(const char *name)
 {
-    for (const NativeRow *row = native_rows; row->name; row++) {
-        if (row->kind == KIND_NATIVE && !strcmp(row->name, name)) {
-            return true;
-        }
-    }
-    return false;
+    const NativeRow *row = native_row(name);
+
+    return row && row->kind == KIND_NATIVE;
 }
 
 /* Arguments with which the function of @row returns */
 static void make_arguments(const NativeRow *row)
 {
-    static char data[NATIVE_ROW_ARGS][1024] __attribute__((aligned(8)));
+    static const NativeCase values = { .len = { 9, 9 }, .n = 16, .chr = 'b' };
+    static NativeArea area;
 
-    memset(data, 'a', sizeof(data));
-    for (int i = 0; i < row->nargs; i++) {
-        /* A string, in bytes and in wchar_t, and what rawmemchr() is to find */
-        memset(data[i] + 64, 0, sizeof(wchar_t));
-        data[i][1000] = 'b';
-        arg[i] = row->args[i] == TYPE_chr ? 'b'
-               : row->args[i] == TYPE_size ? 16 : (uintptr_t)data[i];
-    }
+    native_fill(&area, &values, native_char_size(row));
+    native_args(row, &area, &values, arg);
 }
 
 #if defined(__i386__) || defined(__x86_64__)
@@ -190,28 +182,30 @@ static void make_other(void)
     }
 }
 #else
-/* The marker with the bits that @mask has changed to those of @insn */
+/* The marker with the bits of @mask changed to those of @insn */
 static void append_like_marker(uint32_t insn, uint32_t mask)
 {
     append_stub("strlen");
     insn = (insn & mask) | (native_stub[0] & ~mask);
-    memcpy(image + image_size - sizeof("strlen") - sizeof(native_stub), &insn,
-           sizeof(insn));
+    memcpy(image + marker, &insn, sizeof(insn));
+}
+
+/* The marker with one bit of @mask changed */
+static void append_near_marker(uint32_t mask)
+{
+    uint32_t bit;
+
+    do {
+        bit = 1u << below(32);
+    } while (!(bit & mask));
+    append_like_marker(native_stub[0] ^ bit, mask);
 }
 #endif
 
 #ifdef __aarch64__
 static void make_other(void)
 {
-    /* Another immediate, but not that of semihosting, or other low bits */
-    uint32_t imm = below(0xf000);
-
-    if (below(2)) {
-        append_like_marker(1 + below(31), 31);
-    } else {
-        append_like_marker((imm == NATIVE_ARM_HLT_IMM ? 0 : imm) << 5,
-                           0xffff << 5);
-    }
+    append_near_marker(0x1fffff);           /* The immediate, and low bits */
     expected = SIGILL;
 }
 #endif
@@ -222,13 +216,12 @@ static void make_other(void)
     /* Bit n: condition n is fulfilled after CMP r0, r0. */
     static const unsigned fulfilled = 0x66a5;
     static const uint32_t cmp = 0xe1500000;
-    uint32_t imm = below(0xf000), cond = below(14);
+    uint32_t cond = below(14);
 
     expected = SIGILL;
     switch (below(3)) {
     case 0:
-        imm = imm == NATIVE_ARM_HLT_IMM ? 0 : imm;
-        append_like_marker((imm & 0xfff0) << 4 | (imm & 0xf), 0xfff0f);
+        append_near_marker(0xfff0f);        /* The immediate */
         break;
     case 1:
         what = "conditional marker";
@@ -250,15 +243,17 @@ static void make_other(void)
 static void make_other(void)
 {
     static const uint32_t jr_ra = 0x03e00008, code_mask = 0xfffff << 6;
-    uint32_t code = NATIVE_MIPS_SYSCALL_CODE ^ 1 << below(20);
 
     expected = 0;
     makes_syscall = true;
-    switch (below(3)) {
+    switch (below(4)) {
     case 0:
-        append_like_marker((below(2) ? code : 0) << 6, code_mask);
+        append_near_marker(code_mask);
         break;
     case 1:
+        append_like_marker(0, code_mask);
+        break;
+    case 2:
         what = "the marker in a delay slot";
         append(&jr_ra, sizeof(jr_ra));
         marker += sizeof(jr_ra);

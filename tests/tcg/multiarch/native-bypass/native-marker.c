@@ -1,48 +1,56 @@
 /*
- * Native bypass: stubs whose names change, and end on another page
+ * Native bypass: stubs whose names change, and other self-modifying code
  *
  * A stub calls the function of its name; a name that QEMU does not have, or
  * does not get to see the end of, is an illegal instruction.
  *
+ * A native call that writes over code which has been translated has the new
+ * code executed: for every function that writes, in a page of its own, over
+ * several pages, in the page of the caller, over the stub that is being
+ * executed, and where the call returns to.  The code is stubs: what is written
+ * over a name is another name.
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#include "native-table.h"
+#include "native-operands.h"
 #include "native-test.h"
+
+#define PAGES   4
 
 #define NAMED   sizeof(native_stub)     /* where the name is */
 
-static char *code;                      /* two pages */
+static char *area;                      /* some pages for code */
 
-/* Expect of the stub at @p the result of @length, or the signal @sig. */
-static void expect(const char *what, char *p, int length, int sig)
+/* Expect of the stub at @p the result @want, or minus a signal. */
+static void expect(const char *name, const char *what, char *p, long want)
 {
-    volatile int got = 0;       /* volatile, since a signal may come */
-    int got_sig;
+    volatile long got = 0;      /* volatile, since a signal may come */
+    int sig = CATCH(got = ((NativeFn *)p)((uintptr_t)"four", 2, 0, 0));
 
-    flush_code(code, 2 * page);
-    got_sig = CATCH(got = ((NativeFn *)p)((uintptr_t)"four", 0, 0, 0));
-    CHECK(got == length && got_sig == sig, "%s: %d, not %d; signal %d, not %d",
-          what, got, length, got_sig, sig);
+    got = sig ? -sig : got;
+    CHECK(got == want, "%s: %s: %ld, not %ld", name, what, got, want);
 }
 
-static void test_names(void)
+/* The marker stays, the name changes. */
+static void test_names(char *p)
 {
     static const char *const names[] = {
         "strlem", "", "strle", "strlen2", "strlen ",
         "a name of more than 31 characters",
     };
 
-    make_stub(code, "strlen");
+    make_stub(p, "strlen");
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        /* Self-modifying code: the marker stays, the name changes. */
-        strcpy(code + NAMED, "strlen");
-        expect("strlen", code, 4, 0);
-        strcpy(code + NAMED, names[i]);
-        expect(names[i], code, 0, SIGILL);
+        strcpy(p + NAMED, "strlen");
+        flush_code(p, 64);
+        expect("strcpy", "strlen", p, 4);
+        strcpy(p + NAMED, names[i]);
+        flush_code(p, 64);
+        expect("strcpy", names[i], p, -SIGILL);
 #ifndef __mips__
         /* which linux-user does not tell */
-        CHECK(caught.info.si_addr == code, "%p", caught.info.si_addr);
+        CHECK(caught.info.si_addr == p, "%p", caught.info.si_addr);
 #endif
     }
 }
@@ -50,31 +58,209 @@ static void test_names(void)
 /* At the end of a page, with another behind, then with none */
 static void test_across(void)
 {
+    char *behind = area + page;
+
     for (size_t in = 0; in <= sizeof("strlen"); in++) {
-        char *p = code + page - (NAMED + in + 3) / 4 * 4;
+        char *p = behind - (NAMED + in + 3) / 4 * 4;
 
         make_stub(p, "strlen");
-        expect("across pages", p, 4, 0);
-        if (p + NAMED + sizeof("strlen") <= code + page) {
+        expect("strlen", "across pages", p, 4);
+        if (p + NAMED + sizeof("strlen") <= behind) {
             continue;
         }
-        code[page] ^= 1;
-        expect("changed behind the page", p, 0, SIGILL);
-        code[page] ^= 1;
-        expect("changed back", p, 4, 0);
-        mprotect(code + page, page, PROT_NONE);
-        expect("name without an end", p, 0, SIGSEGV);
-        CHECK(caught.info.si_addr == code + page, "%p", caught.info.si_addr);
-        mprotect(code + page, page, PROT_RWX);
-        expect("mapped again", p, 4, 0);
+        for (int i = 0; i < 2; i++) {
+            *behind ^= 1;
+            flush_code(behind, 1);
+            expect("strlen", "behind the page", p, i ? 4 : -SIGILL);
+        }
+        mprotect(behind, page, PROT_NONE);
+        expect("strlen", "without an end", p, -SIGSEGV);
+        CHECK(caught.info.si_addr == behind, "%p", caught.info.si_addr);
+        mprotect(behind, page, PROT_RWX);
+        expect("strlen", "mapped again", p, 4);
     }
 }
 
+/* Have @row write over the name of a stub at @p that has been executed. */
+static void overwrite(const NativeRow *row, char *p)
+{
+    /* Strings of bytes, and of wchar_t */
+    static char source[16] __attribute__((aligned(4))) = "xxxxxxxxxxxx";
+    static const char name[] = "wmempcpy";
+    NativeCall c = native_call_of(row, 4);
+    bool writes = false;
+
+    for (unsigned k = 0; k < c.operands; k++) {
+        bool out = c.type[k] == TYPE_out || c.type[k] == TYPE_cat;
+
+        c.at[k] = out ? p + NAMED : source;
+        writes |= out;
+    }
+    if (!writes) {
+        return;
+    }
+    make_stub(p, name);
+    CHECK(CATCH(((NativeFn *)p)((uintptr_t)area, (uintptr_t)area, 0, 0)) == 0,
+          "%s: old name", row->name);
+    if (c.row->result == TYPE_size) {
+        /* strlcat()'s, of all the string */
+        c.size = 20;
+    }
+    c.room = SIZE_MAX;
+    native_call_args(&c);
+    native_call_make(&c);
+    flush_code(p, 64);
+    expect(row->name, "new name", p, -SIGILL);
+}
+
+/* One call writes over stubs in each of several pages. */
+static void test_pages(void)
+{
+    static const char *const names[] = { "memcpy", "memmove", "wmemcpy" };
+    const size_t size = PAGES * page, step = 1000;
+    char *image = map_pages(NULL, size, PROT_RW);
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        size_t n = size / (names[i][0] == 'w' ? sizeof(wchar_t) : 1);
+
+        for (size_t at = 8; at < size - 64; at += step) {
+            make_stub(image + at, "strnlen");
+            make_stub(area + at, "strlen");
+            expect(names[i], "in pages", area + at, 4);
+        }
+        native_function(names[i])((uintptr_t)area, (uintptr_t)image, n, 0);
+        flush_code(area, size);
+        for (size_t at = 8; at < size - 64; at += step) {
+            expect(names[i], "over pages", area + at, 2);
+        }
+    }
+}
+
+/* A stub of memcpy() copies another one over itself, and is copied over it. */
+static void test_itself(char *p)
+{
+    static char of_memcpy[64], of_strlen[64];
+
+    make_stub(of_memcpy, "memcpy");
+    make_stub(of_strlen, "strlen");
+    make_stub(p, "memcpy");
+    for (int i = 0; i < 3; i++) {
+        ((NativeFn *)p)((uintptr_t)p, (uintptr_t)of_strlen, 64, 0);
+        flush_code(p, 64);
+        expect("memcpy", "over itself", p, 4);
+        strcpy(p + NAMED + 3, "nlen");
+        flush_code(p, 64);
+        expect("strcpy", "over a part of the name", p, 2);
+        memcpy(p, of_memcpy, 64);
+        flush_code(p, 64);
+    }
+}
+
+/*
+ * A caller in the page that it has written to.  no_reorder: the room comes
+ * second, and so into the same page.
+ */
+#define WRITABLE_CODE \
+    __attribute__((section("native_smc"), noinline, no_reorder, used))
+
+WRITABLE_CODE __attribute__((aligned(4096)))
+static void call_twice(NativeFn *copy, NativeFn *stub, const char *name,
+                       long got[2])
+{
+    got[0] = stub((uintptr_t)"four", 2, 0, 0);
+    copy((uintptr_t)stub + NAMED, (uintptr_t)name, sizeof("strnlen"), 0);
+    flush_code(stub, 64);
+    got[1] = stub((uintptr_t)"four", 2, 0, 0);
+}
+
+WRITABLE_CODE
+static void room(void)
+{
+    asm volatile(".balign 16\n\t.skip 256");
+}
+
+static void test_same_page(void)
+{
+    static const char *const copies[] = { "memcpy", "memmove", "mempcpy" };
+    static const char *const names[] = { "strlen\0", "strnlen" };
+    static const long results[] = { 4, 2 };
+    char *start = (char *)((uintptr_t)call_twice & -page);
+    char *p = (char *)(((uintptr_t)room & -16) + 32);
+
+    if (start != (char *)((uintptr_t)p & -page) ||
+        mprotect(start, page, PROT_RWX)) {
+        die("a writable page for the caller");
+    }
+    make_stub(p, names[0]);
+    for (int i = 0; i < 12; i++) {
+        NativeFn *copy = native_function(copies[i % 3]);
+        int new = (i + 1) % 2;
+        long got[2];
+
+        if (i >= 6) {
+            /* And so is the stub that writes. */
+            make_stub(p + 64, copies[i % 3]);
+            copy = (NativeFn *)(p + 64);
+        }
+        call_twice(copy, (NativeFn *)p, names[new], got);
+        CHECK(got[0] == results[!new] && got[1] == results[new],
+              "%s, round %d: %ld, %ld", copies[i % 3], i, got[0], got[1]);
+    }
+}
+
+/* Other guests have to make the new code known first. */
+#if defined(__i386__) || defined(__x86_64__)
+/* What the call returns to is an instruction that it has written. */
+static void test_return(void)
+{
+#ifdef __x86_64__
+    /* call *%rcx; mov $0, %eax; ret */
+    static const uint8_t code[] = { 0xff, 0xd1, 0xb8, 0, 0, 0, 0, 0xc3 };
+    const size_t imm = 3;
+#else
+    /* pop %ecx; call *12(%esp); mov $0, %eax; jmp *%ecx */
+    static const uint8_t code[] = {
+        0x59, 0xff, 0x54, 0x24, 0x0c, 0xb8, 0, 0, 0, 0, 0xff, 0xe1
+    };
+    const size_t imm = 6;
+#endif
+
+    memcpy(area, code, sizeof(code));
+    for (int i = 1; i < 20; i++) {
+        int value = i * 0x01234567;
+        int got = ((NativeFn *)area)((uintptr_t)area + imm, (uintptr_t)&value,
+                                     sizeof(value),
+                                     (uintptr_t)native_function("memcpy"));
+
+        CHECK(got == value, "returned to 0x%x, not 0x%x", got, value);
+    }
+}
+#else
+static void test_return(void)
+{
+}
+#endif
+
 int main(void)
 {
-    code = map_pages(NULL, 2 * page, PROT_RWX);
+    char *places[3];
+
+    area = map_pages(NULL, PAGES * page, PROT_RWX);
     catch_signals();
-    test_names();
+    places[0] = area + 128;
+    /* Marker and name in two pages; the name itself in two */
+    places[1] = area + page - NAMED;
+    places[2] = area + page - NAMED - 4;
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+        FOR_EACH_ROW(row) {
+            overwrite(row, places[i]);
+        }
+        test_itself(places[i]);
+        test_names(places[i]);
+    }
     test_across();
+    test_pages();
+    test_same_page();
+    test_return();
     return failures != 0;
 }

@@ -63,22 +63,9 @@ static inline NativeCall native_call_of(const NativeRow *row, size_t n)
 /* Make the arguments, once it is settled where the operands are. */
 static inline void native_call_args(NativeCall *c)
 {
-    unsigned operand = 0;
+    const size_t n[2] = { c->size, c->size };
 
-    for (int i = 0; i < NATIVE_ROW_ARGS; i++) {
-        NativeType type = c->row->args[i];
-
-        if (native_is_pointer(type)) {
-            c->arg[i] = (uintptr_t)c->at[operand++];
-        } else {
-            c->arg[i] = type == TYPE_size ? c->size :
-                        type == TYPE_room ? c->room : 0;
-        }
-        if (type == TYPE_strp) {
-            c->string = c->at[0];
-            c->arg[i] = (uintptr_t)&c->string;
-        }
-    }
+    native_arguments(c->row, c->at, n, c->room, 0, &c->string, c->arg);
 }
 
 static inline uintptr_t native_call_make(NativeCall *c)

@@ -98,7 +98,7 @@ static void test_stopping(const Function *f, size_t n, int difference,
     for (unsigned k = 0; k < 2; k++) {
         where[k] = arena[k] + 3 * page - n * f->width;
     }
-    if (f->type[0] == TYPE_out || f->type[0] == TYPE_cat) {
+    if (f->writes) {
         /* What is written comes to its end in the arena. */
         where[0] = arena[0];
     }
@@ -142,11 +142,9 @@ static void test_not_stopping(const Function *f)
 
 static void test_ends(const Function *f)
 {
-    bool writes = f->type[0] == TYPE_out || f->type[0] == TYPE_cat;
-
     for (size_t n = 10; n <= 1500; n += 1490) {
         for (unsigned bad_op = 1; bad_op < 4; bad_op++) {
-            if (writes && bad_op != 2) {
+            if (f->writes && bad_op != 2) {
                 continue;
             }
             if (f->result != TYPE_int) {
@@ -165,16 +163,13 @@ static void test_ends(const Function *f)
     }
 }
 
-/* Where the handlers are to run */
-static char alt_stack[0x40000];
-
 static Call outer, inner;
 
 static void nest(Call *c)
 {
     char here;
 
-    EXPECT(c, (size_t)(&here - alt_stack) < sizeof(alt_stack), "stack");
+    EXPECT(c, (size_t)(&here - signal_stack) < sizeof(signal_stack), "stack");
     if (c == &outer) {
         run(&inner);
         mend(arena[2] + 2 * page);
@@ -221,9 +216,7 @@ static void test_nested(const Function *f)
 
 int main(void)
 {
-    stack_t stack = { .ss_sp = alt_stack, .ss_size = sizeof(alt_stack) };
-
-    init_calls(SA_ONSTACK | SA_NODEFER);
+    init_calls();
     FOR_EACH_FUNCTION(f) {
         test_all_pages(f);
         if (stops(f)) {
@@ -238,7 +231,6 @@ int main(void)
         }
     }
     use_pages(6);
-    sigaltstack(&stack, NULL);
     FOR_EACH_FUNCTION(f) {
         test_nested(f);
     }

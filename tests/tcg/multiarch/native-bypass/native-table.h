@@ -85,18 +85,21 @@ static const NativeRow native_rows[] = {
 /* All arguments and results are passed as integers are, and more do no harm. */
 typedef uintptr_t NativeFn(uintptr_t, uintptr_t, uintptr_t, uintptr_t);
 
+/* The row of the function @name, or NULL */
+static inline const NativeRow *native_row(const char *name)
+{
+    for (const NativeRow *row = native_rows; row->name; row++) {
+        if (!strcmp(row->name, name)) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
 /* The row that has the types of @row, which may be an alias */
 static inline const NativeRow *native_types(const NativeRow *row)
 {
-    const NativeRow *r = native_rows;
-
-    if (row->kind != KIND_ALIAS) {
-        return row;
-    }
-    while (strcmp(r->name, row->function)) {
-        r++;
-    }
-    return r;
+    return row->kind == KIND_ALIAS ? native_row(row->function) : row;
 }
 
 static inline bool native_is_pointer(NativeType type)
@@ -120,16 +123,20 @@ static inline size_t native_char_size(const NativeRow *row)
     return row->name[strspn(row->name, "_")] == 'w' ? sizeof(wchar_t) : 1;
 }
 
+/* Whether @address is in libnative.so */
+static inline bool native_is_ours(void *address)
+{
+    Dl_info info;
+
+    return dladdr(address, &info) && strstr(info.dli_fname, "/libnative.so");
+}
+
 /* The function that calls of the program reach, if it is libnative.so's */
 static inline NativeFn *native_function(const char *name)
 {
     NativeFn *fn = (NativeFn *)dlsym(RTLD_DEFAULT, name);
-    Dl_info info;
 
-    if (fn && dladdr(fn, &info) && strstr(info.dli_fname, "/libnative.so")) {
-        return fn;
-    }
-    return NULL;
+    return fn && native_is_ours(fn) ? fn : NULL;
 }
 
 /* The function of the guest's own C library, or NULL */
@@ -143,6 +150,82 @@ static inline NativeFn *native_libc_function(const char *name)
     return libc ? (NativeFn *)dlsym(libc, name) : NULL;
 }
 
+/*
+ * The arguments of a call of @row: pointers to the operands, and their lengths,
+ * in turn, and the others.  @string is what a strp points to.
+ */
+static inline void native_arguments(const NativeRow *row, char *const at[2],
+                                    const size_t n[2], size_t room,
+                                    uintptr_t chr, char **string,
+                                    uintptr_t args[NATIVE_ROW_ARGS])
+{
+    unsigned k = 0, sizes = 0;
+
+    for (int i = 0; i < NATIVE_ROW_ARGS; i++) {
+        NativeType type = row->args[i];
+
+        args[i] = native_is_pointer(type) ? (uintptr_t)at[k++] :
+                  type == TYPE_size ? n[sizes++] :
+                  type == TYPE_room ? room :
+                  type == TYPE_chr ? chr : 0;
+        if (type == TYPE_strp) {
+            *string = (char *)args[i];
+            args[i] = (uintptr_t)string;
+        }
+    }
+}
+
+/* What is known of a function: all that the types tell, and a few names */
+typedef struct NativeFunction {
+    const char *name;
+    NativeKind kind;
+    NativeType result;
+    const NativeRow *row;       /* that has the types */
+    const NativeType *type;
+    unsigned count;
+    NativeFn *call;
+    size_t width;               /* of a character */
+    unsigned pointers, sizes;   /* among the arguments */
+    NativeType op[2];           /* of each pointer */
+    bool writes;                /* to the first operand */
+    bool limits_room;           /* n is the room for the result: strlcpy() */
+    bool bounded;               /* n ends strings and searches */
+    bool down;                  /* reads from the end */
+    bool stops_at_chr;          /* as a string ends at NUL */
+    bool ends;                  /* that, or strings */
+    bool pads;                  /* n characters are written in any case */
+} NativeFunction;
+
+static inline NativeFunction native_learn(const NativeRow *native)
+{
+    const NativeRow *row = native_types(native);
+    bool chr = native_has(row, TYPE_chr);
+    NativeFunction f = {
+        .name = native->name, .kind = native->kind, .result = row->result,
+        .row = row, .type = row->args, .count = row->nargs,
+        .call = native_function(native->name),
+        .width = native_char_size(native),
+        .down = !strcmp(native->name, "memrchr"),
+    };
+
+    for (unsigned i = 0; i < f.count; i++) {
+        if (native_is_pointer(f.type[i])) {
+            f.op[f.pointers++] = f.type[i];
+        }
+        f.sizes += f.type[i] == TYPE_size;
+    }
+    f.writes = f.op[0] == TYPE_out || f.op[0] == TYPE_cat;
+    f.limits_room = f.result == TYPE_size && f.writes;
+    f.bounded = f.sizes && !f.limits_room;
+    /* wmemchr() may read all of n. */
+    f.stops_at_chr = !strcmp(f.name, "rawmemchr") ||
+                     (chr && f.op[f.pointers - 1] == TYPE_mem && !f.down &&
+                      strcmp(f.name, "wmemchr"));
+    f.ends = f.stops_at_chr || native_has(row, TYPE_str);
+    f.pads = f.bounded && f.ends && !f.stops_at_chr && f.op[0] == TYPE_out;
+    return f;
+}
+
 /* Two operands, and what the other arguments are made of */
 #define NATIVE_AREA     256
 
@@ -151,7 +234,7 @@ typedef struct NativeArea {
         char c[NATIVE_AREA];
         wchar_t w[NATIVE_AREA / sizeof(wchar_t)];
     } op[2];
-    uintptr_t stringp;
+    char *stringp;
 } NativeArea;
 
 typedef struct NativeCase {
@@ -180,32 +263,18 @@ static inline void native_fill(NativeArea *area, const NativeCase *c,
     }
 }
 
-/*
- * The arguments of the call @c of @row: pointers to the two operands in turn,
- * and the others as @c has them
- */
+/* The arguments of the call @c of @row */
 static inline void native_args(const NativeRow *row, NativeArea *area,
                                const NativeCase *c,
                                uintptr_t args[NATIVE_ROW_ARGS])
 {
-    int k = 0;
+    char *const at[2] = {
+        area->op[0].c, c->no_operand_1 ? NULL : area->op[1].c
+    };
+    const size_t n[2] = { c->n, c->n };
 
-    for (int i = 0; i < NATIVE_ROW_ARGS; i++) {
-        NativeType type = row->args[i];
-
-        if (native_is_pointer(type)) {
-            args[i] = k && c->no_operand_1 ? 0 : (uintptr_t)&area->op[k];
-            k = 1;
-        } else {
-            args[i] = type == TYPE_chr ? (uintptr_t)(intptr_t)c->chr :
-                      type == TYPE_size ? c->n :
-                      type == TYPE_room ? c->room : 0;
-        }
-        if (type == TYPE_strp) {
-            area->stringp = args[i];
-            args[i] = (uintptr_t)&area->stringp;
-        }
-    }
+    native_arguments(row, at, n, c->room, (intptr_t)c->chr, &area->stringp,
+                     args);
 }
 
 /* Make a call; the result is the same whoever made it. */

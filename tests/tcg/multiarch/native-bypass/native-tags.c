@@ -227,7 +227,7 @@ static void test_reference(int mode)
 
 int main(void)
 {
-    init_calls(0);
+    init_calls();
     use_pages(2);
     set_areas();
     test_reference(MTE_TCF_SYNC);

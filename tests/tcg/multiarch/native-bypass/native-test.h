@@ -135,16 +135,19 @@ static inline void catch_signal(int sig, siginfo_t *info, void *context)
     siglongjmp(caught.env, sig);
 }
 
+/* Where handlers run */
+static char signal_stack[0x40000] __attribute__((unused));
+
 /* Have CATCH() catch signals, also if the stack is none, in this thread. */
 static inline void catch_signals(void)
 {
     static const int signals[] = {
-        SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGSYS
+        SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGSYS, SIGABRT
     };
-    static char stack[65536];
-    stack_t ss = { .ss_sp = stack, .ss_size = sizeof(stack) };
+    stack_t ss = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
+    /* What mends may fault itself. */
     struct sigaction sa = { .sa_sigaction = catch_signal,
-                            .sa_flags = SA_SIGINFO | SA_ONSTACK };
+                            .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
 
     sigaltstack(&ss, NULL);
     for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {

@@ -1,10 +1,12 @@
 /*
- * Native bypass: operands that end with the last byte of the address space
+ * Native bypass: high addresses, up to the last byte of the address space
  *
  * That is at 4 GiB on 32-bit guests, at 2 GiB with MIPS o32; 64-bit guests
  * have the highest address that mmap() gives.  Every function gives there what
- * it gives elsewhere, with a size that reaches far behind, too.  And Arm's
- * page of kernel helpers, which nobody maps, can be read.
+ * it gives elsewhere, with a size that reaches far behind, too.  So it does
+ * behind some GiB that are searched: to a 32-bit guest, such addresses and
+ * lengths are negative as signed ones, and what is not zero-extended faults,
+ * or is cut.  And Arm's page of kernel helpers, which nobody maps, can be read.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,7 +17,7 @@
 #define MAP_FIXED_NOREPLACE     0x100000
 #endif
 
-static char *top;               /* as much as an arena */
+static char *top;               /* or high at least: as much as an arena */
 
 /* Map up to @end, or fail; its address may wrap around to 0. */
 static bool map_below(uintptr_t end)
@@ -143,12 +145,10 @@ static void test_commpage(void)
 #endif
 }
 
-int main(void)
+static void test_functions(void)
 {
     static const size_t sizes[] = { 1, 2, 15, 16, 100, 1500 };
 
-    init_calls(0);
-    map_top();
     FOR_EACH_FUNCTION(f) {
         for (size_t i = 0; i < f->pointers * ARRAY_SIZE(sizes); i++) {
             size_t n = sizes[i % ARRAY_SIZE(sizes)];
@@ -161,8 +161,42 @@ int main(void)
             }
         }
     }
-    catch_signals();
+}
+
+static void test_long(void)
+{
+#if defined(__mips__) && UINTPTR_MAX == UINT32_MAX
+    /* The address space of o32 ends at 2 GiB. */
+    const size_t n = (size_t)512 << 20;
+#else
+    const size_t n = (size_t)2048 << 20;
+#endif
+    const size_t size = n + pages * page;
+    /* Where there is so much in one piece, most likely */
+    char *p = mmap((void *)0x50000000, size, PROT_RW,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *last = p + n;
+
+    if (p == MAP_FAILED) {
+        die("mmap");
+    }
+    /* All bytes but this one are zero. */
+    *last = 1;
+    CHECK(memchr(p, 1, size) == last, "memchr to %p", last);
+    CHECK(memchr(p, 1, n) == NULL, "memchr before %p", last);
+    CHECK(memrchr(p, 1, size) == last, "memrchr to %p", last);
+    CHECK(wmemchr((wchar_t *)p, 2, size / sizeof(wchar_t)) == NULL, "wmemchr");
+    top = last;
+    test_functions();
+}
+
+int main(void)
+{
+    init_calls();
+    map_top();
+    test_functions();
     test_behind();
     test_commpage();
+    test_long();
     return failures != 0;
 }
