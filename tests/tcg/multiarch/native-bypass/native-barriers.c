@@ -7,10 +7,7 @@
  */
 
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "native-test.h"
 
 static void *wait_for_end(void *arg)
 {
@@ -28,17 +25,14 @@ int main(void)
     void *result;
 
     if (pipe(fds) || pthread_create(&thread, NULL, wait_for_end, &fds[0])) {
-        perror("pipe or thread");
-        return EXIT_FAILURE;
+        die("pipe or thread");
     }
     /* Of which this program makes no other call, nor does any library. */
     strncat(strcpy(copy, ""), buffer, 2);
     memmove(copy, buffer, sizeof(copy));
-    if (strcspn(copy, "r") != 3) {
-        printf("strcspn: wrong\n");
-        return EXIT_FAILURE;
-    }
+    CHECK(strcspn(copy, "r") == 3, "%s", copy);
     close(fds[1]);
     pthread_join(thread, &result);
-    return result ? EXIT_FAILURE : EXIT_SUCCESS;
+    CHECK(!result, "the thread reads something");
+    return failures != 0;
 }

@@ -178,15 +178,13 @@ static void look_everywhere(void)
 /* That these are comparisons with what they should be */
 static void check_real(void)
 {
-    char file[PATH_MAX];
-    struct stat st, root_st;
+    struct stat st, real_st;
     int fd = open(PRELOAD, O_RDONLY);
     ssize_t len;
 
     if (getenv("NATIVE_REAL")) {
-        snprintf(file, sizeof(file), "%s" PRELOAD, getenv("NATIVE_SYSROOT"));
-        CHECK(fstat(fd, &st) == 0 && stat(file, &root_st) == 0 &&
-              st.st_dev == root_st.st_dev && st.st_ino == root_st.st_ino &&
+        CHECK(fstat(fd, &st) == 0 && stat(real, &real_st) == 0 &&
+              st.st_dev == real_st.st_dev && st.st_ino == real_st.st_ino &&
               st.st_nlink == 2, "another file");
     } else if (!*getenv("NATIVE_HOST_PRELOAD")) {
         CHECK(fd == -1 && errno == ENOENT, "a file");
@@ -196,20 +194,16 @@ static void check_real(void)
     close(fd);
 }
 
-/* Where libraries are in the order of loading */
-struct order {
-    int count, native, preloaded;
-};
+/* Where libraries are in the order of loading, from 1 on */
+static int count, native, preloaded;
 
 static int note(struct dl_phdr_info *info, size_t size, void *arg)
 {
-    struct order *order = arg;
-
-    order->count++;
+    count++;
     if (strstr(info->dlpi_name, "/libnative.so")) {
-        order->native = order->count;
+        native = count;
     } else if (strstr(info->dlpi_name, "/libpreloaded.so")) {
-        order->preloaded = order->count;
+        preloaded = count;
     }
     return 0;
 }
@@ -218,16 +212,13 @@ static int note(struct dl_phdr_info *info, size_t size, void *arg)
 static void check_loaded(void)
 {
     void *fn = dlsym(RTLD_DEFAULT, "strlen");
-    struct order order = { };
     Dl_info info = { };
 
     CHECK(dladdr(fn, &info) && !strcmp(info.dli_fname, getenv("NATIVE_LIB")),
           "strlen is of %s", info.dli_fname);
-    dl_iterate_phdr(note, &order);
-    CHECK(order.native && !order.preloaded == !getenv("NATIVE_REAL") &&
-          order.preloaded < order.native,
-          "loaded as number %d, the real line as %d", order.native,
-          order.preloaded);
+    dl_iterate_phdr(note, NULL);
+    CHECK(native && !preloaded == !getenv("NATIVE_REAL") && preloaded < native,
+          "loaded as number %d, the real line as %d", native, preloaded);
 }
 
 /* Neither the environment nor the open files tell of it. */

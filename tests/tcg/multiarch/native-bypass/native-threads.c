@@ -4,7 +4,7 @@
  * Workers make every call of the table on many MiB, which other threads
  * protect and unmap meanwhile.  Signals keep arriving, one at a time, and
  * each one has to; threads come and go, and so do children.  Then, a signal
- * that arrives in the middle of a fill of 1 GiB is delivered right after it.
+ * that arrives in the middle of a long fill is delivered right after it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,30 +12,24 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <stdint.h>
-#include <sys/auxv.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "native-operands.h"
+#include "native-test.h"
 
 #define WORKERS     2
 #define ROUNDS      30
-#define CALLS       (2 * sizeof(native_rows) / sizeof(native_rows[0]))
+#define CALLS       (2 * ARRAY_SIZE(native_rows))
 #define SIZE        (8 << 20)       /* of each operand */
 #define OWN_SIZE    (64 * 1024)
 
 /* Both operands; nobody can access as much behind, and some before them. */
 static char *shared;
-static size_t page;
 static atomic_bool done;
-static atomic_int ready, failures, faults, mends, maps, calls;
+static atomic_int ready, faults, mends, maps, calls;
 
 /*
  * Held while there is a hole, and while threads are made: their memory, the
@@ -51,43 +45,27 @@ typedef struct Worker {
 
 static Worker workers[WORKERS];
 static __thread Worker *self;
-static __thread sigjmp_buf env;
 
-static void fail(const char *what, long value)
-{
-    printf("%s: %ld\n", what, value);
-    failures++;
-}
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(EXIT_FAILURE);
-}
-
-static void on_fault(int sig, siginfo_t *info, void *context)
+/* Mend what can be mended every other time. */
+static bool mend(siginfo_t *info, mcontext_t *mc)
 {
     char *addr = info->si_addr;
 
-    if (addr < shared || addr >= shared + 4 * SIZE) {
-        fail("si_addr outside of the operands, by", addr - shared);
-    }
-    /* Mend what can be mended every other time. */
+    CHECK(addr >= shared && addr < shared + 4 * SIZE,
+          "a fault outside of the operands: %p", addr);
     if (++faults % 2 && info->si_code == SEGV_ACCERR &&
         addr < shared + 2 * SIZE) {
         mends++;
-        mprotect(shared, 2 * SIZE, PROT_READ | PROT_WRITE);
-        return;
+        mprotect(shared, 2 * SIZE, PROT_RW);
+        return true;
     }
-    siglongjmp(env, 1);
+    return false;
 }
 
 static void on_signal(int sig)
 {
     self->signals++;
-    if (strlen("nested") != 6) {
-        fail("strlen in a handler", 0);
-    }
+    CHECK(strlen("nested") == 6, "in a handler");
 }
 
 /* Any function, on what other threads take away */
@@ -103,9 +81,7 @@ static void call_any(const NativeRow *row, unsigned random)
     c.at[1] = shared + SIZE + random / 0x1000 % 0x1000 * sizeof(wchar_t);
     c.room = SIZE_MAX;
     native_call_args(&c);
-    if (sigsetjmp(env, 1) == 0) {
-        native_call_make(&c);
-    }
+    CATCH(native_call_make(&c));
     calls++;
 }
 
@@ -124,19 +100,16 @@ static void *work(void *arg)
         memset(own, letter, OWN_SIZE);
         own[OWN_SIZE - 1] = 0;
         strcpy(copy, own);
-        if (strlen(copy) != OWN_SIZE - 1 || strcmp(own, copy) ||
-            memcmp(own, copy, OWN_SIZE) || memchr(copy, 'z', OWN_SIZE)) {
-            fail("own memory", letter);
-        }
+        CHECK(strlen(copy) == OWN_SIZE - 1 && !strcmp(own, copy) &&
+              !memcmp(own, copy, OWN_SIZE) && !memchr(copy, 'z', OWN_SIZE),
+              "own memory");
 
         self->random = self->random * 1664525 + 1013904223;
         call_any(row, self->random >> 8);
         if (!(++row)->name) {
             row = native_rows;
         }
-        if (sigsetjmp(env, 1) == 0) {
-            memset(shared, 'a', 2 * SIZE);
-        }
+        CATCH(memset(shared, 'a', 2 * SIZE));
     }
     free(own);
     return NULL;
@@ -154,15 +127,12 @@ static void *map(void *arg)
         mprotect(part, i % 3 ? size : 2 * SIZE - (part - shared),
                  prots[i / 2 % 2]);
         usleep(200);
-        mprotect(shared, 2 * SIZE, PROT_READ | PROT_WRITE);
+        mprotect(shared, 2 * SIZE, PROT_RW);
 
         pthread_mutex_lock(&hole_lock);
         munmap(part, size);
         usleep(200);
-        if (mmap(part, size, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != part) {
-            die("mmap");
-        }
+        map_pages(part, size, PROT_RW);
         pthread_mutex_unlock(&hole_lock);
         maps++;
         usleep(200);
@@ -184,9 +154,7 @@ static void *send(void *arg)
             /* If it is lost, make's time limit ends this. */
             sched_yield();
         }
-        if (w->signals != before + 1) {
-            fail("signals for one", w->signals - before);
-        }
+        CHECK(w->signals == before + 1, "%d for one", w->signals - before);
         usleep(100);
     }
     return NULL;
@@ -197,9 +165,7 @@ static void *come_and_go(void *arg)
     char buffer[1000];
 
     memset(buffer, 'b', sizeof(buffer));
-    if (memchr(buffer, 'a', sizeof(buffer))) {
-        fail("a new thread's memory", 0);
-    }
+    CHECK(!memchr(buffer, 'a', sizeof(buffer)), "a new thread's memory");
     return NULL;
 }
 
@@ -213,16 +179,10 @@ static void start(pthread_t *thread, void *(*function)(void *), void *arg)
 
 static void test_disturbed(void)
 {
+    char *around = map_pages(NULL, 5 * SIZE, PROT_NONE);
     pthread_t mapper, sender, other;
 
-    char *around = mmap(NULL, 5 * SIZE, PROT_NONE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    shared = around + SIZE;
-    if (around == MAP_FAILED ||
-        mprotect(shared, 2 * SIZE, PROT_READ | PROT_WRITE)) {
-        die("mmap");
-    }
+    shared = map_pages(around + SIZE, 2 * SIZE, PROT_RW);
     for (int i = 0; i < WORKERS; i++) {
         workers[i].random = i;
         start(&workers[i].thread, work, &workers[i]);
@@ -246,12 +206,8 @@ static void test_disturbed(void)
         }
         pthread_join(other, NULL);
         pthread_mutex_unlock(&hole_lock);
-        if (pid < 0 || waitpid(pid, &status, 0) != pid) {
-            die("fork");
-        }
-        if (!WIFEXITED(status) || WEXITSTATUS(status) != 5) {
-            fail("status of a child", status);
-        }
+        CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+              WEXITSTATUS(status) == 5, "child %d, status 0x%x", pid, status);
         usleep(1000);
     }
     done = true;
@@ -264,13 +220,13 @@ static void test_disturbed(void)
 }
 
 /*
- * A fill of 1 GiB, which is 2 MiB of real memory many times over, but for
- * two pages that tell how far it has come: the second, and one near the end.
+ * The fill: 2 MiB of real memory many times over, but for two pages that tell
+ * how far it has come: the second, and one near the end.  Not larger, since a
+ * guest of 2 GiB may have a library in the middle.
  */
 #define PIECE       (2 << 20)
+#define BIG         (512 << 20)
 
-static char *big;
-static size_t big_size;
 static volatile char *early, *late; /* volatile: written by other threads */
 static atomic_char value;
 static atomic_int delivered, to_send;
@@ -278,49 +234,28 @@ static atomic_bool during;
 
 static void on_signal_in_fill(int sig)
 {
-    if (*early == value && *late != value) {
-        fail("delivered in the middle of the fill, by signal", sig);
-    }
+    CHECK(*early != value || *late == value, "signal %d, in the middle", sig);
     delivered++;
 }
 
-static char *map_own_page(char *p)
+static char *map_big(void)
 {
-    if (mmap(p, page, PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != p) {
-        die("mmap");
-    }
-    /* Not its first byte, which QEMU tries before the fill */
-    return p + 100;
-}
-
-static void map_big(void)
-{
+    char *big = map_pages(NULL, BIG, PROT_NONE);
     int fd = memfd_create("fill", 0);
 
     if (fd < 0 || ftruncate(fd, PIECE)) {
         die("memfd_create");
     }
-    for (big_size = (size_t)1 << 30; ; big_size /= 2) {
-        big = mmap(NULL, big_size, PROT_NONE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (big != MAP_FAILED) {
-            break;
-        }
-        /* A guest of 2 GiB may have a library in the middle. */
-        if (big_size < (size_t)512 << 20) {
-            die("mmap of 512 MiB");
-        }
-    }
-    for (size_t i = 0; i < big_size; i += PIECE) {
-        if (mmap(big + i, PIECE, PROT_READ | PROT_WRITE,
-                 MAP_SHARED | MAP_FIXED, fd, 0) != big + i) {
+    for (char *p = big; p < big + BIG; p += PIECE) {
+        if (mmap(p, PIECE, PROT_RW, MAP_SHARED | MAP_FIXED, fd, 0) != p) {
             die("mmap");
         }
     }
     close(fd);
-    early = map_own_page(big + page);
-    late = map_own_page(big + big_size - PIECE);
+    /* Not their first bytes, which QEMU tries before the fill */
+    early = (char *)map_pages(big + page, page, PROT_RW) + 100;
+    late = (char *)map_pages(big + BIG - PIECE, page, PROT_RW) + 100;
+    return big;
 }
 
 /* Send a signal once the fill has begun; it is "during" if it still goes on. */
@@ -348,84 +283,67 @@ static uint64_t now_ms(void)
 
 static void test_delivered_after(void)
 {
-    const struct itimerspec every = { .it_value.tv_nsec = 1000000,
-                                      .it_interval.tv_nsec = 1000000 };
-    const struct itimerspec never = { };
-    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
-                              .sigev_signo = SIGUSR2 };
+    const struct itimerval every = { { 0, 1000 }, { 0, 1000 } }, never = { };
     int by_thread = 0, by_timer = 0, seen;
+    char *big = map_big();
     pthread_t sender;
-    timer_t timer;
-    sigset_t set;
+    sigset_t all, old;
     uint64_t begun;
 
-    map_big();
-    sigemptyset(&set);
-    sigaddset(&set, SIGUSR2);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
     start(&sender, send_in_fill, NULL);
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-    if (timer_create(CLOCK_MONOTONIC, &event, &timer)) {
-        die("timer_create");
-    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
 
     /* A busy machine may take many; i and -i are to differ as characters. */
     for (int i = 1; by_thread < 2 || by_timer < 2; i = i % 100 + 1) {
         delivered = 0;
         value = i;
         to_send = 1;
-        memset(big, i, big_size);
+        memset(big, i, BIG);
         seen = delivered;
         while (to_send) {
             sched_yield();
         }
         if (during) {
             by_thread++;
-            if (seen != 1) {
-                fail("delivered right after the fill", seen);
-            }
+            CHECK(seen == 1, "%d right after the fill", seen);
         }
         while (!delivered) {
             /* If it is lost, make's time limit ends this. */
             sched_yield();
         }
-        if (delivered != 1) {
-            fail("delivered in all", delivered);
-        }
+        CHECK(delivered == 1, "%d in all", delivered);
 
         delivered = 0;
         value = -i;
         begun = now_ms();
-        timer_settime(timer, 0, &every, NULL);
-        memset(big, -i, big_size);
+        setitimer(ITIMER_REAL, &every, NULL);
+        memset(big, -i, BIG);
         seen = delivered;
         if (now_ms() - begun > 5) {
             by_timer++;
-            if (seen == 0) {
-                fail("no timer's signal right after the fill", i);
-            }
+            CHECK(seen, "no timer's signal right after the fill");
         }
-        timer_settime(timer, 0, &never, NULL);
+        setitimer(ITIMER_REAL, &never, NULL);
     }
     to_send = -1;
     pthread_join(sender, NULL);
-    munmap(big, big_size);
 }
 
 int main(void)
 {
-    struct sigaction fault = { .sa_sigaction = on_fault,
-                               .sa_flags = SA_SIGINFO };
     struct sigaction signal = { .sa_handler = on_signal,
                                 .sa_flags = SA_RESTART };
     struct sigaction in_fill = { .sa_handler = on_signal_in_fill,
                                  .sa_flags = SA_RESTART };
 
-    page = getauxval(AT_PAGESZ);
-    sigaction(SIGSEGV, &fault, NULL);
+    mend_signal = mend;
+    catch_signals();
     sigaction(SIGUSR1, &signal, NULL);
     sigaction(SIGUSR2, &in_fill, NULL);
+    sigaction(SIGALRM, &in_fill, NULL);
     test_disturbed();
     test_delivered_after();
-    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failures != 0;
 }

@@ -10,10 +10,7 @@
  */
 
 #include "native-table.h"
-#include <signal.h>
-#include <sys/auxv.h>
-#include <sys/mman.h>
-#include <wchar.h>
+#include "native-test.h"
 
 #if defined(__mips__)
 # define RETURN(name)   ".set noreorder;" name " jr $31; nop; .set reorder;"
@@ -82,28 +79,24 @@ static uint64_t checksum(const NativeRow *row, NativeFn *fn)
     return sum;
 }
 
-static wchar_t *bad;
-static size_t page;
-
-static void mend(int sig)
+static bool mend(siginfo_t *info, mcontext_t *mc)
 {
-    mprotect(bad, page, PROT_READ | PROT_WRITE);
+    return mprotect(info->si_addr, page, PROT_RW) == 0;
 }
 
-static int mended(void)
+static bool mended(void)
 {
-    struct sigaction sa = { .sa_handler = mend };
+    wchar_t *bad = map_pages(NULL, page, PROT_NONE);
 
-    page = getauxval(AT_PAGESZ);
-    bad = mmap(NULL, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    sigaction(SIGSEGV, &sa, NULL);
-    return wcpncpy(bad, L"abc", 4) != bad + 3;
+    mend_signal = mend;
+    catch_signals();
+    return wcpncpy(bad, L"abc", 4) == bad + 3;
 }
 
 int main(int argc, char **argv)
 {
     if (argc == 2) {
-        return mended();
+        return !mended();
     }
     if (argc == 3) {
         NativeFn *fn = strcmp(argv[1], "return") ? native_function(argv[1])

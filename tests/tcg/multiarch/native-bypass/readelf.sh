@@ -1,13 +1,10 @@
 #!/bin/sh
 #
-# Test libnative.so as a shared object: readelf.sh LIBRARY FUNCTIONS
-#
-# FUNCTIONS is include/user/native-functions.h.inc.
+# Test libnative.so as a shared object
 #
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-lib=$1
-functions=$2
+lib=$NATIVE_LIB
 failed=0
 export LC_ALL=C
 
@@ -25,10 +22,7 @@ case $dynamic in
 *)  fail "soname" ;;
 esac
 case $dynamic in
-*TEXTREL*) fail "text relocations" ;;
-esac
-case $dynamic in
-*"(NEEDED)"*) fail "needs another library" ;;
+*TEXTREL* | *"(NEEDED)"*) fail "text relocations, or needs another library" ;;
 esac
 # musl reads both kinds, glibc of some targets only one
 case $dynamic in
@@ -55,10 +49,10 @@ listed=$(awk -F '[(,)]' -v arm="$arm" '
              /^#endif/ { skip = 0 }
              skip { next }
              $1 == "NATIVE_CHECKED" { print "__" $2 "_chk" }
-             $1 ~ /^NATIVE(_ALIAS|_GUEST)?$/ { print $2 }' "$functions" |
+             $1 ~ /^NATIVE(_ALIAS|_GUEST)?$/ { print $2 }' "$NATIVE_FUNCTIONS" |
          sort | tr "\n" " ")
 exported=$(echo "$defined" | awk '{ print $8 }' | sort | tr "\n" " ")
-[ -n "$listed" ] || fail "no functions in $functions"
+[ -n "$listed" ] || fail "no functions in $NATIVE_FUNCTIONS"
 [ "$listed" = "$exported" ] || fail "exported: $exported, listed: $listed"
 
 exit $failed

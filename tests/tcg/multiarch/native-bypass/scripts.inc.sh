@@ -1,6 +1,7 @@
 # Native bypass: what the scripts share, sourced by them
 #
-# They have set $test, the test's name, and $target.
+# They have set $test, the test's name.  The rest comes from the environment,
+# see Makefile.target.
 #
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-2.0-or-later
@@ -28,16 +29,18 @@ fail() {
 
 # As skip-test of the Makefile does, but stdout is this test's own.
 skip() {
-    echo "  SKIPPED $test $1 on $target because $2" >&2
+    echo "  SKIPPED $test $1 on $TARGET_NAME because $2" >&2
 }
 
-# run NAME COMMAND...: leaves out, err, log and $status
+# run NAME COMMAND...: leaves out, err, log, $pid and $status
 run() {
     name=$1
     shift
     rm -f "$tmp/log"
     status=0
-    "$@" > "$tmp/out" 2> "$tmp/err" < /dev/null || status=$?
+    "$@" > "$tmp/out" 2> "$tmp/err" < /dev/null &
+    pid=$!
+    wait $pid || status=$?
 }
 
 # qemu NAME ARGUMENT..., and the same with the option
@@ -60,6 +63,19 @@ with() {
     run "$what" env "QEMU_NATIVE_BYPASS=$value" "$QEMU" -L "$root" "$@"
 }
 
+# expect STATUS STDOUT [STDERR]: STDERR is a pattern of one line, or nothing
+expect() {
+    [ "$status" = "$1" ] || fail "status $status and not $1"
+    [ "$(cat "$tmp/out")" = "$2" ] || fail "stdout is not \"$2\""
+    lines=${3:+1}
+    [ "$(wc -l < "$tmp/err")" -eq "${lines:-0}" ] || fail "lines on stderr"
+    # shellcheck disable=SC2254 # a pattern
+    case $(cat "$tmp/err") in
+    $3) ;;
+    *)  fail "stderr is not \"$3\"" ;;
+    esac
+}
+
 # counted FILE: is what -d native_bypass logs there, once, and nothing else?
 counted() {
     awk '
@@ -75,15 +91,4 @@ counted() {
 finish() {
     [ $failed != 0 ] || rm -rf "$tmp"
     exit $failed
-}
-
-# The program's loader, where QEMU finds it, or "" and a skip
-find_interp() {
-    interp=$(readelf -lW "$program" 2> /dev/null |
-             sed -n 's/.*interpreter: \(.*\)]$/\1/p')
-    if [ -z "$interp" ]; then
-        skip loader "no readelf"
-    elif [ -e "$NATIVE_SYSROOT$interp" ]; then
-        interp=$NATIVE_SYSROOT$interp
-    fi
 }

@@ -2,47 +2,28 @@
 #
 # Test --native-bypass with QEMU's own tools: a program's output stays the same
 #
-# usage: tools.sh TARGET_NAME PLUGINS
-#
-# PLUGINS is a directory of plugins or "".  The rest comes from the
-# environment, see Makefile.target.
+# NATIVE_PLUGINS is a directory of plugins or "".
 #
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-target=$1
-plugins=$2
-tmp=$PWD/native-tools.tmp
+test=native-tools
+# shellcheck source-path=SCRIPTDIR source=scripts.inc.sh
+. "$(dirname "$0")/scripts.inc.sh"
+program=./$test
 calls=100000
-failed=0
 
-program=./native-tools
-
-fail() {
-    echo "$name: $*"
-    failed=1
+succeeds() {
+    [ "$status" = 0 ] || fail "status $status"
 }
 
-# run NAME ARGUMENT...: leaves out, err, log, $pid and $status
-run() {
-    name=$1
-    shift
-    rm -f "$tmp/log"
-    "$QEMU" -L "$NATIVE_SYSROOT" "$@" > "$tmp/out" 2> "$tmp/err" &
-    pid=$!
-    status=0
-    wait $pid || status=$?
-    [ $status = 0 ] || fail "status $status: $(head -n 5 "$tmp/err")"
-}
-
-# with LINES-ON-STDERR NAME OPTION...: the same output as without OPTION
-with() {
+# same LINES-ON-STDERR NAME OPTION...: the same output as without OPTION
+same() {
     lines=$1
-    what=$2
-    shift 2
-    run "$what" --native-bypass "$NATIVE_LIB" "$@" "$program"
+    shift
+    native "$@" "$program"
+    succeeds
     cmp -s "$tmp/out" "$tmp/native" || fail "other output"
-    [ "$(wc -l < "$tmp/err")" -eq "$lines" ] ||
-        fail "stderr: $(head -n 5 "$tmp/err")"
+    [ "$(wc -l < "$tmp/err")" -eq "$lines" ] || fail "lines on stderr"
 }
 
 # logged PATTERN...
@@ -52,61 +33,56 @@ logged() {
     done
 }
 
-rm -rf "$tmp"
-mkdir -p "$tmp"
-
 # What it is to be: older C libraries have not all of the functions.
-run "native" --native-bypass "$NATIVE_LIB" -d native_bypass -D "$tmp/log" \
-    "$program"
+native "native" -d native_bypass -D "$tmp/log" "$program"
+succeeds
 logged '^native_bypass: [0-9]* memcpy$' '^native_bypass: [0-9]* wcscmp$'
 mv "$tmp/out" "$tmp/native"
-run "translated" "$program"
+qemu "translated" "$program"
+succeeds
 [ "$(wc -l < "$tmp/out")" -gt 70 ] || fail "few functions"
 grep -vxF -f "$tmp/native" "$tmp/out" && fail "differs"
 
 # A call that is made again is one.
-run "mended" --native-bypass "$NATIVE_LIB" -d native_bypass -D "$tmp/log" \
-    "$program" mended
+native "mended" -d native_bypass -D "$tmp/log" "$program" mended
+succeeds
 logged '^native_bypass: 1 wcpncpy$'
 
-with 0 "-one-insn-per-tb" -one-insn-per-tb
-with 0 "-d in_asm,op,out_asm" -d in_asm,op,out_asm -D "$tmp/log"
+same 0 "-one-insn-per-tb" -one-insn-per-tb
+same 0 "-d in_asm,op,out_asm" -d in_asm,op,out_asm -D "$tmp/log"
 logged '^IN: ' 'call native_memcpy,' '^OUT: '
 
-with 0 "-perfmap" -perfmap
+same 0 "-perfmap" -perfmap
 [ -s "/tmp/perf-$pid.map" ] || fail "no map"
 rm -f "/tmp/perf-$pid.map"
 
-# counted FUNCTION: instructions executed in a run with $calls calls of it
-counted() {
-    run "counting $1" --native-bypass "$NATIVE_LIB" \
-        -plugin "$plugins/libinsn.so" -d plugin -D "$tmp/log" \
-        "$program" "$1" "$calls"
+# executed FUNCTION: instructions in a run with $calls calls of it
+executed() {
+    native "counting $1" -plugin "$NATIVE_PLUGINS/libinsn.so" \
+        -d plugin -D "$tmp/log" "$program" "$1" "$calls"
+    succeeds
     count=$(sed -n 's/^total insns: //p' "$tmp/log")
 }
 
-if [ -n "$plugins" ]; then
+if [ -n "$NATIVE_PLUGINS" ]; then
     for plugin in insn.so bb.so mem.so,inline=on; do
-        with 1 "-plugin $plugin" \
-            -plugin "$plugins/lib$plugin" \
+        same 1 "-plugin $plugin" -plugin "$NATIVE_PLUGINS/lib$plugin" \
             -d plugin -D "$tmp/log"
         logged ": [1-9]"
     done
 
     # The stub is one instruction, and so is a return, but for mips.
-    case $target in
+    case $TARGET_NAME in
     mips*)  return_insns=2 ;;
     *)      return_insns=1 ;;
     esac
-    counted return
+    executed return
     returns=$count
-    counted strlen
+    executed strlen
     stub_insns=$(((count - returns + calls * return_insns + calls / 2) / calls))
     [ "$stub_insns" = 1 ] || fail "$stub_insns instructions"
 else
-    echo "  SKIPPED native-tools plugins on $target because" \
-        "plugins are not enabled" >&2
+    skip plugins "plugins are not enabled"
 fi
 
-[ $failed != 0 ] || rm -rf "$tmp"
-exit $failed
+finish
