@@ -47,7 +47,7 @@ static const char *what;
 static char image[128];
 static size_t image_size, marker;
 static bool thumb;
-static uintptr_t arg[NATIVE_ROW_ARGS];
+static NativeArea area;             /* with the arguments */
 static int expected;                /* a signal, or 0 for a return */
 static uintptr_t expected_pc;
 static bool makes_syscall;
@@ -105,10 +105,8 @@ static bool is_function(const char *name)
 static void make_arguments(const NativeRow *row)
 {
     static const NativeCase values = { .len = { 9, 9 }, .n = 16, .chr = 'b' };
-    static NativeArea area;
 
-    native_fill(&area, &values, native_char_size(row));
-    native_args(row, &area, &values, arg);
+    native_prepare(&area, row, &values);
 }
 
 #if defined(__i386__) || defined(__x86_64__)
@@ -138,7 +136,7 @@ static void make_stack(void)
     make_arguments(row);
     memcpy(target, "\x0f\x0b", 2);                      /* UD2 */
     for (size_t i = 0; i < words; i++) {
-        sp[i] = i ? arg[(i - 1) % NATIVE_ROW_ARGS] : (uintptr_t)target;
+        sp[i] = i ? area.args[(i - 1) % NATIVE_ROW_ARGS] : (uintptr_t)target;
     }
     what = "a stack at the end of a page";
     expected = off || words >= needed ? SIGILL : SIGSEGV;
@@ -356,10 +354,10 @@ static __attribute__((noinline)) long call(uintptr_t p)
 #ifdef __mips__
     /* What is not taken for a stub is a harmless system call. */
     register long v0 asm("$2") = SYS_getpid;
-    register long a0 asm("$4") = arg[0];
-    register long a1 asm("$5") = arg[1];
-    register long a2 asm("$6") = arg[2];
-    register long a3 asm("$7") = arg[3];
+    register long a0 asm("$4") = area.args[0];
+    register long a1 asm("$5") = area.args[1];
+    register long a2 asm("$6") = area.args[2];
+    register long a3 asm("$7") = area.args[3];
     register long t9 asm("$25") = p;
 
     /* volatile, since it is to be called whatever comes of it */
@@ -370,7 +368,8 @@ static __attribute__((noinline)) long call(uintptr_t p)
                  "$15", "$24", "$31", "hi", "lo", "memory");
     return v0;
 #else
-    return ((NativeFn *)p)(arg[0], arg[1], arg[2], arg[3]);
+    return ((NativeFn *)p)(area.args[0], area.args[1], area.args[2],
+                           area.args[3]);
 #endif
 }
 

@@ -44,18 +44,16 @@ static void call_all(void)
     static const NativeCase values = {
         .len = { 20, 10 }, .n = 15, .room = 15, .chr = 'c',
     };
-    uintptr_t args[NATIVE_ROW_ARGS];
 
-    for (const NativeRow *row = native_rows; row->name; row++) {
+    FOR_EACH_ROW(row) {
         const NativeRow *types = native_types(row);
 
         if (row->kind == KIND_NATIVE || row->kind == KIND_ALIAS) {
             name = row->name;
             stub = native_function(name);
-            native_fill(&area, &values, native_char_size(types));
-            native_args(types, &area, &values, args);
+            native_prepare(&area, types, &values);
             prepared();
-            returned = caller(args);
+            returned = caller(area.args);
             after = area;
             called();
         }

@@ -52,7 +52,6 @@ static End end_of(NativeFn *fn, const NativeRow *row, const NativeCase *c)
 {
     static NativeArea before, *area;
     size_t room = c->room * native_char_size(row), used = 0;
-    uintptr_t args[NATIVE_ROW_ARGS];
     End end = {};
     ssize_t n;
     int fds[2];
@@ -65,8 +64,7 @@ static End end_of(NativeFn *fn, const NativeRow *row, const NativeCase *c)
     if (area == MAP_FAILED || pipe(fds)) {
         die("end_of");
     }
-    native_fill(area, c, native_char_size(row));
-    native_args(row, area, c, args);
+    native_prepare(area, row, c);
     before = *area;
     fflush(stdout);
     pid = fork();
@@ -75,7 +73,7 @@ static End end_of(NativeFn *fn, const NativeRow *row, const NativeCase *c)
 
         setrlimit(RLIMIT_CORE, &no_core);
         dup2(fds[1], STDERR_FILENO);
-        native_call(row, fn, args);
+        native_call(row, fn, area->args);
         _exit(NOT_ENDED);
     }
     close(fds[1]);
@@ -210,7 +208,7 @@ static void test_dup(const NativeRow *row)
 
 int main(void)
 {
-    for (const NativeRow *row = native_rows; row->name; row++) {
+    FOR_EACH_ROW(row) {
         if (native_has(row, TYPE_room)) {
             test_fortified(row);
         } else if (row->result == TYPE_dup) {

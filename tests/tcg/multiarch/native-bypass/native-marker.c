@@ -13,7 +13,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#include "native-operands.h"
+#include "native-table.h"
 #include "native-test.h"
 
 #define PAGES   4
@@ -87,28 +87,24 @@ static void overwrite(const NativeRow *row, char *p)
     /* Strings of bytes, and of wchar_t */
     static char source[16] __attribute__((aligned(4))) = "xxxxxxxxxxxx";
     static const char name[] = "wmempcpy";
-    NativeCall c = native_call_of(row, 4);
-    bool writes = false;
+    NativeFunction f = native_learn(row);
+    /* strlcat()'s is of all the string. */
+    size_t n = f.limits_room ? 20 : 4;
+    uintptr_t args[NATIVE_ROW_ARGS];
+    char *at[2], *string;
 
-    for (unsigned k = 0; k < c.operands; k++) {
-        bool out = c.type[k] == TYPE_out || c.type[k] == TYPE_cat;
-
-        c.at[k] = out ? p + NAMED : source;
-        writes |= out;
-    }
-    if (!writes) {
+    if (!native_has(f.row, TYPE_out) && !native_has(f.row, TYPE_cat)) {
         return;
+    }
+    for (unsigned k = 0; k < 2; k++) {
+        at[k] = f.op[k] == TYPE_out || f.op[k] == TYPE_cat ? p + NAMED : source;
     }
     make_stub(p, name);
     CHECK(CATCH(((NativeFn *)p)((uintptr_t)area, (uintptr_t)area, 0, 0)) == 0,
           "%s: old name", row->name);
-    if (c.row->result == TYPE_size) {
-        /* strlcat()'s, of all the string */
-        c.size = 20;
-    }
-    c.room = SIZE_MAX;
-    native_call_args(&c);
-    native_call_make(&c);
+    native_arguments(f.row, at, (size_t [2]) { n, n }, SIZE_MAX, 0, &string,
+                     args);
+    native_call(f.row, f.call, args);
     flush_code(p, 64);
     expect(row->name, "new name", p, -SIGILL);
 }

@@ -85,10 +85,13 @@ static const NativeRow native_rows[] = {
 /* All arguments and results are passed as integers are, and more do no harm. */
 typedef uintptr_t NativeFn(uintptr_t, uintptr_t, uintptr_t, uintptr_t);
 
+#define FOR_EACH_ROW(row) \
+    for (const NativeRow *row = native_rows; row->name; row++)
+
 /* The row of the function @name, or NULL */
 static inline const NativeRow *native_row(const char *name)
 {
-    for (const NativeRow *row = native_rows; row->name; row++) {
+    FOR_EACH_ROW(row) {
         if (!strcmp(row->name, name)) {
             return row;
         }
@@ -226,7 +229,7 @@ static inline NativeFunction native_learn(const NativeRow *native)
     return f;
 }
 
-/* Two operands, and what the other arguments are made of */
+/* Two operands, and the arguments of a call with them */
 #define NATIVE_AREA     256
 
 typedef struct NativeArea {
@@ -235,6 +238,7 @@ typedef struct NativeArea {
         wchar_t w[NATIVE_AREA / sizeof(wchar_t)];
     } op[2];
     char *stringp;
+    uintptr_t args[NATIVE_ROW_ARGS];
 } NativeArea;
 
 typedef struct NativeCase {
@@ -244,16 +248,23 @@ typedef struct NativeCase {
     bool no_operand_1;          /* NULL instead */
 } NativeCase;
 
-/* Letters that repeat, a NUL and other letters; all in characters of @size */
-static inline void native_fill(NativeArea *area, const NativeCase *c,
-                               size_t size)
+/*
+ * Prepare the call @c of @row.  In its operands are letters that repeat, a NUL
+ * and other letters.
+ */
+static inline void native_prepare(NativeArea *area, const NativeRow *row,
+                                  const NativeCase *c)
 {
-    memset(area, 0, sizeof(*area));
+    size_t size = native_char_size(row);
+    char *const at[2] = {
+        area->op[0].c, c->no_operand_1 ? NULL : area->op[1].c
+    };
+
     for (int k = 0; k < 2; k++) {
         for (size_t i = 0; i < NATIVE_AREA / size; i++) {
-            int letter = i < c->len[k] ? 'a' + i % 7 : 'A' + (i + k) % 26;
+            int letter = i < c->len[k] ? 'a' + i % 7 :
+                         i > c->len[k] ? 'A' + (i + k) % 26 : 0;
 
-            letter = i == c->len[k] ? 0 : letter;
             if (size == 1) {
                 area->op[k].c[i] = letter;
             } else {
@@ -261,20 +272,9 @@ static inline void native_fill(NativeArea *area, const NativeCase *c,
             }
         }
     }
-}
-
-/* The arguments of the call @c of @row */
-static inline void native_args(const NativeRow *row, NativeArea *area,
-                               const NativeCase *c,
-                               uintptr_t args[NATIVE_ROW_ARGS])
-{
-    char *const at[2] = {
-        area->op[0].c, c->no_operand_1 ? NULL : area->op[1].c
-    };
-    const size_t n[2] = { c->n, c->n };
-
-    native_arguments(row, at, n, c->room, (intptr_t)c->chr, &area->stringp,
-                     args);
+    area->stringp = NULL;
+    native_arguments(row, at, (size_t [2]) { c->n, c->n }, c->room,
+                     (intptr_t)c->chr, &area->stringp, area->args);
 }
 
 /* Make a call; the result is the same whoever made it. */

@@ -17,7 +17,7 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 
-#include "native-operands.h"
+#include "native-table.h"
 #include "native-test.h"
 
 #define WORKERS     2
@@ -71,17 +71,22 @@ static void on_signal(int sig)
 /* Any function, on what other threads take away */
 static void call_any(const NativeRow *row, unsigned random)
 {
-    NativeCall c = native_call_of(row, SIZE / sizeof(wchar_t));
+    const NativeRow *types = native_types(row);
+    const size_t n = SIZE / sizeof(wchar_t);
+    char *const at[2] = {
+        shared + random % 0x1000 * sizeof(wchar_t),
+        shared + SIZE + random / 0x1000 % 0x1000 * sizeof(wchar_t)
+    };
+    uintptr_t args[NATIVE_ROW_ARGS];
+    char *string;
 
-    if (c.row->result == TYPE_dup) {
+    if (types->result == TYPE_dup) {
         /* What malloc() gave would be lost. */
         return;
     }
-    c.at[0] = shared + random % 0x1000 * sizeof(wchar_t);
-    c.at[1] = shared + SIZE + random / 0x1000 % 0x1000 * sizeof(wchar_t);
-    c.room = SIZE_MAX;
-    native_call_args(&c);
-    CATCH(native_call_make(&c));
+    native_arguments(types, at, (size_t [2]) { n, n }, SIZE_MAX, 0, &string,
+                     args);
+    CATCH(native_call(types, native_function(row->name), args));
     calls++;
 }
 

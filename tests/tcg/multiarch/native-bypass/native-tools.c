@@ -43,7 +43,6 @@ static void add(uint64_t *sum, const void *data, size_t size)
 static uint64_t checksum(const NativeRow *row, NativeFn *fn)
 {
     const NativeRow *types = native_types(row);
-    size_t size = native_char_size(types);
     uint64_t sum = 0xcbf29ce484222325;
 
     for (int i = 0; i < 8; i++) {
@@ -51,16 +50,15 @@ static uint64_t checksum(const NativeRow *row, NativeFn *fn)
             .len = { i * 3, 20 - i }, .n = i * 4, .room = SIZE_MAX,
             .chr = "acfX"[i % 4],
         };
-        uintptr_t args[NATIVE_ROW_ARGS], result, begin;
+        uintptr_t result, begin;
         NativeArea area;
 
         /* rawmemchr() has to find it. */
         if (types->nargs == 2 && types->args[1] == TYPE_chr) {
             c.chr = i % 2 ? 'A' + i % 26 : 0;
         }
-        native_fill(&area, &c, size);
-        native_args(types, &area, &c, args);
-        result = native_call(types, fn, args);
+        native_prepare(&area, types, &c);
+        result = native_call(types, fn, area.args);
 
         /* Addresses differ from run to run. */
         begin = (uintptr_t)&area;
@@ -74,7 +72,7 @@ static uint64_t checksum(const NativeRow *row, NativeFn *fn)
             add(&sum, &number, sizeof(number));
         }
         area.stringp = area.stringp ? area.stringp - begin : 0;
-        add(&sum, &area, sizeof(area));
+        add(&sum, &area, offsetof(NativeArea, args));
     }
     return sum;
 }
@@ -107,7 +105,7 @@ int main(int argc, char **argv)
         }
         return EXIT_SUCCESS;
     }
-    for (const NativeRow *row = native_rows; row->name; row++) {
+    FOR_EACH_ROW(row) {
         NativeFn *fn = (NativeFn *)dlsym(RTLD_DEFAULT, row->name);
 
         if (fn) {
