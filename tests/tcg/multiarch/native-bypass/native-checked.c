@@ -1,8 +1,9 @@
 /*
  * Test --native-bypass: programs whose calls of these functions are checked
  *
- * Linked with checker.c, or with AddressSanitizer: "native-checked SIZE" then
- * copies SIZE bytes to where there is room for 10.
+ * Linked with a library that stands for one which checks calls, which is this
+ * file with LIBRARY defined; or with AddressSanitizer: "native-checked SIZE"
+ * then copies SIZE bytes to where there is room for 10.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,6 +13,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef LIBRARY
+int checked;
+
+size_t strlen(const char *s)
+{
+    /* volatile, or it is made a call of itself */
+    const volatile char *p = s;
+
+    checked++;
+    while (*p) {
+        p++;
+    }
+    return p - s;
+}
+#else
 int main(int argc, char **argv)
 {
     size_t len = strlen(argv[0]);
@@ -29,3 +45,4 @@ int main(int argc, char **argv)
     }
     return EXIT_SUCCESS;
 }
+#endif

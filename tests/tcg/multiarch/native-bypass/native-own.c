@@ -2,7 +2,8 @@
  * Native bypass: a program's own definitions of functions of the table
  *
  * They are what the program calls, and what a library calls; libnative.so's,
- * which is loaded, come after them.
+ * which is loaded, come after them.  The library is this file with LIBRARY
+ * defined.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,8 +11,47 @@
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include "native-own.h"
 
+/* One of each kind of row, and one that older C libraries do not have */
+#define OWN_NAMES(X) \
+    X(strchrnul) \
+    X(wcslen) \
+    X(strlcpy) \
+    X(index) \
+    X(strsep) \
+    X(__memcpy_chk)
+
+/* No header of the C library is to tell what else the names could be. */
+typedef const char *OwnFn(void);
+
+typedef struct OwnCall {
+    const char *name;
+    OwnFn *call;
+} OwnCall;
+
+#define OWN_CALL(name) \
+    OwnFn name; \
+    static const char *call_ ## name(void) \
+    { \
+        return name(); \
+    }
+OWN_NAMES(OWN_CALL)
+
+/* Calls by the program, or by the library; the last one has no name. */
+#define OWN_ENTRY(name)     { #name, call_ ## name },
+static const OwnCall own_calls[] = {
+    OWN_NAMES(OWN_ENTRY)
+    {}
+};
+
+const OwnCall *own_library_calls(void);
+
+#ifdef LIBRARY
+const OwnCall *own_library_calls(void)
+{
+    return own_calls;
+}
+#else
 /* Which of the program's own was called last */
 static const char *called;
 
@@ -63,3 +103,4 @@ int main(void)
     }
     return failures != 0;
 }
+#endif
