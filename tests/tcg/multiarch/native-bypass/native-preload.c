@@ -74,7 +74,6 @@ static long contents(int fd, char *buf)
     return len < 0 ? 0 : len;
 }
 
-#ifdef SYS_openat2
 static int native_openat2(int dirfd, const char *path)
 {
     /* struct open_how: flags, mode and resolve */
@@ -88,7 +87,6 @@ static bool openat2_takes_sysroot(void)
 
     return fd >= 0 && close(fd) == 0;
 }
-#endif
 
 /* All kinds of calls that a loader may make, and some that it does not */
 static void look_at(int dirfd, const char *path, const char *in_sysroot,
@@ -97,24 +95,17 @@ static void look_at(int dirfd, const char *path, const char *in_sysroot,
     SAME(in_sysroot, contents(openat(dirfd, name, O_RDONLY), buf));
     SAME(in_sysroot, contents(openat(dirfd, name, O_RDWR), buf));
     SAME(in_sysroot, contents(openat(dirfd, name, O_PATH), buf));
-#ifdef SYS_openat2
     SAME(openat2_takes_sysroot() ? in_sysroot : on_host,
          contents(native_openat2(dirfd, name), buf));
-#endif
     SAME(on_host, syscall(SYS_faccessat, dirfd, name, F_OK));
     SAME(on_host, syscall(SYS_faccessat, dirfd, name, R_OK));
-#ifdef SYS_faccessat2
     SAME(on_host, syscall(SYS_faccessat2, dirfd, name, R_OK, AT_EACCESS));
-#endif
 #ifdef SYS_newfstatat
     SAME(in_sysroot, syscall(SYS_newfstatat, dirfd, name, buf, 0));
-#endif
-#ifdef SYS_fstatat64
+#else
     SAME(in_sysroot, syscall(SYS_fstatat64, dirfd, name, buf, 0));
 #endif
-#ifdef STATX_BASIC_STATS
     SAME(on_host, syscall(SYS_statx, dirfd, name, 0, STATX_BASIC_STATS, buf));
-#endif
     SAME(in_sysroot, syscall(SYS_readlinkat, dirfd, name, buf, 256));
 }
 
@@ -124,13 +115,9 @@ static void look(const char *path)
 #ifdef SYS_open
     SAME(real, contents(syscall(SYS_open, name, O_RDONLY), buf));
     SAME(real, contents(syscall(SYS_open, name, O_WRONLY | O_APPEND), buf));
-#endif
-#ifdef SYS_access
     SAME(real, syscall(SYS_access, name, F_OK));
     SAME(real, syscall(SYS_access, name, R_OK));
     SAME(real, syscall(SYS_access, name, R_OK | W_OK));
-#endif
-#ifdef SYS_stat
     SAME(real, syscall(SYS_stat, name, buf));
 #endif
 #ifdef SYS_stat64
