@@ -131,8 +131,6 @@ expect 7 translated
 native "a line" "$program" child 7
 expect 7 native
 unchanged
-qemu "a line, no option again" "$program" child 7
-expect 7 translated
 listed "a line,"
 [ "$target" = aarch64 ] || grep -q libpreloaded.so "$tmp/out" ||
     fail "no libpreloaded.so"
