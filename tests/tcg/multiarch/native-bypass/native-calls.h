@@ -195,8 +195,7 @@ static inline void put_char(const Call *c, char *p, int value)
 static inline void fill_operand(const Call *c, unsigned k, const char *limit)
 {
     const Operand *o = &c->op[k];
-    bool written = o->type == TYPE_out || o->type == TYPE_cat;
-    size_t n = written ? o->nul + 1 : o->size;
+    size_t n = native_is_written(o->type) ? o->nul + 1 : o->size;
     int first = k && !is_alike(c->f) ? 128 : 1;
     char *p = o->start;
 

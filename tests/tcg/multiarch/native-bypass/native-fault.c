@@ -100,8 +100,8 @@ static bool copies_long_string(const Call *c)
             n = c->arg[i];
         }
     }
-    return (c->op[0].type == TYPE_out || c->op[0].type == TYPE_cat) &&
-           c->op[1].type == TYPE_str && n >= 4096 / c->f->width;
+    return c->f->writes && c->op[1].type == TYPE_str &&
+           n >= 4096 / c->f->width;
 }
 
 /* Whether the byte @i of the arena @a may be as it is after a fault */

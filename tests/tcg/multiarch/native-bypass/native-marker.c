@@ -97,7 +97,7 @@ static void overwrite(const NativeRow *row, char *p)
         return;
     }
     for (unsigned k = 0; k < 2; k++) {
-        at[k] = f.op[k] == TYPE_out || f.op[k] == TYPE_cat ? p + NAMED : source;
+        at[k] = native_is_written(f.op[k]) ? p + NAMED : source;
     }
     make_stub(p, name);
     CHECK(CATCH(((NativeFn *)p)((uintptr_t)area, (uintptr_t)area, 0, 0)) == 0,

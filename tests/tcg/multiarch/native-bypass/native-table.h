@@ -110,6 +110,11 @@ static inline bool native_is_pointer(NativeType type)
     return type >= TYPE_out && type <= TYPE_strp;
 }
 
+static inline bool native_is_written(NativeType type)
+{
+    return type == TYPE_out || type == TYPE_cat;
+}
+
 static inline bool native_has(const NativeRow *row, NativeType type)
 {
     for (int i = 0; i < row->nargs; i++) {
@@ -217,7 +222,7 @@ static inline NativeFunction native_learn(const NativeRow *native)
         }
         f.sizes += f.type[i] == TYPE_size;
     }
-    f.writes = f.op[0] == TYPE_out || f.op[0] == TYPE_cat;
+    f.writes = native_is_written(f.op[0]);
     f.limits_room = f.result == TYPE_size && f.writes;
     f.bounded = f.sizes && !f.limits_room;
     /* wmemchr() may read all of n. */

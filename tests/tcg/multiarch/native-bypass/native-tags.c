@@ -75,7 +75,7 @@ static void prepare_tagged(Call *c, const Function *f, char *const where[2],
 static void fill_to(Call *c, size_t stop)
 {
     for (unsigned k = 0; k < c->f->pointers; k++) {
-        if (c->op[k].type != TYPE_out && c->op[k].type != TYPE_cat) {
+        if (!native_is_written(c->op[k].type)) {
             c->op[k].nul = stop;
         }
     }
@@ -83,16 +83,6 @@ static void fill_to(Call *c, size_t stop)
     if (c->f->result == TYPE_int) {
         put_char(c, c->op[1].start + stop * c->f->width, 1);
     }
-}
-
-/* Make the call while the granule at @p, of operand @k, has another tag. */
-static void run_mistagged(Call *c, int mode, char *p, unsigned k)
-{
-    set_tag(p, WRONG_TAG);
-    set_mode(mode);
-    run(c);
-    set_mode(0);
-    set_tag(p, TAG(k));
 }
 
 /* That it raised a signal of the code, or if that is 0, none */
@@ -103,6 +93,32 @@ static void check(Call *c, const char *what, int code, const char *addr)
                                     c->info.si_addr == addr,
            "%d faults, si_code %d, not %d, si_addr %p, not %p", c->faults,
            c->info.si_code, code, c->info.si_addr, addr);
+}
+
+/* What a wrong tag at @addr raises; an asynchronous report has no address. */
+static int mte_code(int mode)
+{
+    return mode == MTE_TCF_SYNC ? SEGV_MTESERR : SEGV_MTEAERR;
+}
+
+static const char *mte_addr(int mode, const char *addr)
+{
+    return mode == MTE_TCF_SYNC ? addr : NULL;
+}
+
+/*
+ * That the call reports the first bad byte @addr, or if that is NULL, nothing,
+ * while the granule at @p, of operand @k, has another tag
+ */
+static void check_mistagged(Call *c, const char *what, int mode, char *p,
+                            unsigned k, const char *addr)
+{
+    set_tag(p, WRONG_TAG);
+    set_mode(mode);
+    run(c);
+    set_mode(0);
+    set_tag(p, TAG(k));
+    check(c, what, addr ? mte_code(mode) : 0, mte_addr(mode, addr));
 }
 
 /* Nothing is checked: tags of all kinds are as none. */
@@ -146,11 +162,9 @@ static void test_faults(const Function *f)
     }
 }
 
-/* As access by access is checked; an asynchronous report has no address. */
+/* As access by access is checked */
 static void test_checked(const Function *f, int mode)
 {
-    const int code = mode == MTE_TCF_SYNC ? SEGV_MTESERR : SEGV_MTEAERR;
-    const bool sync = mode == MTE_TCF_SYNC;
     static Call there, c;
     /* The last character of a granule, in the middle of an operand */
     size_t end = 4 * GRANULE - OFFSET % GRANULE;
@@ -178,23 +192,19 @@ static void test_checked(const Function *f, int mode)
 
             now.page = p - start;
             fill(&c, 0);
-            run_mistagged(&c, mode, p, k);
-            check(&c, "all", in ? code : 0,
-                  !sync ? NULL : p < start ? start : p);
+            check_mistagged(&c, "all", mode, p, k,
+                            !in ? NULL : p < start ? start : p);
         }
 
-        if (looks_for_end(f) && c.op[k].type != TYPE_out &&
-            c.op[k].type != TYPE_cat) {
+        if (looks_for_end(f) && !native_is_written(c.op[k].type)) {
             char *last = start + end - GRANULE;
 
             fill_to(&c, stop);
-            run_mistagged(&c, mode, f->down ? last - GRANULE : last + GRANULE,
-                          k);
-            check(&c, "not reached", 0, NULL);
+            check_mistagged(&c, "not reached", mode,
+                            f->down ? last - GRANULE : last + GRANULE, k, NULL);
             fill_to(&c, stop);
-            run_mistagged(&c, mode, last, k);
-            check(&c, "the last", code, !sync ? NULL :
-                  f->down ? start + stop : last);
+            check_mistagged(&c, "the last", mode, last, k,
+                            f->down ? start + stop : last);
         }
     }
 }
@@ -219,9 +229,7 @@ static void test_reference(int mode)
     set_mode(mode);
     info = access_byte(bad, false);
     set_mode(0);
-    CHECK(mode == MTE_TCF_SYNC
-          ? info.si_code == SEGV_MTESERR && info.si_addr == bad
-          : info.si_code == SEGV_MTEAERR && info.si_addr == NULL,
+    CHECK(info.si_code == mte_code(mode) && info.si_addr == mte_addr(mode, bad),
           "translated: si_code %d, si_addr %p", info.si_code, info.si_addr);
 }
 
