@@ -50,18 +50,14 @@ typedef struct End {
 
 static End end_of(NativeFn *fn, const NativeRow *row, const NativeCase *c)
 {
-    static NativeArea before, *area;
-    size_t room = c->room * native_char_size(row), used = 0;
+    NativeArea before, *area = mmap(NULL, sizeof(*area), PROT_RW,
+                                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    size_t room = c->room * native_char_size(row);
+    int fd = memfd_create("stderr", 0);
     End end = {};
-    ssize_t n;
-    int fds[2];
     pid_t pid;
 
-    if (!area) {
-        area = mmap(NULL, sizeof(*area), PROT_RW, MAP_SHARED | MAP_ANONYMOUS,
-                    -1, 0);
-    }
-    if (area == MAP_FAILED || pipe(fds)) {
+    if (area == MAP_FAILED || fd < 0) {
         die("end_of");
     }
     native_prepare(area, row, c);
@@ -72,23 +68,20 @@ static End end_of(NativeFn *fn, const NativeRow *row, const NativeCase *c)
         struct rlimit no_core = {};
 
         setrlimit(RLIMIT_CORE, &no_core);
-        dup2(fds[1], STDERR_FILENO);
+        dup2(fd, STDERR_FILENO);
         native_call(row, fn, area->args);
         _exit(NOT_ENDED);
     }
-    close(fds[1]);
-    while ((n = read(fds[0], end.stderr + used,
-                     sizeof(end.stderr) - 1 - used)) > 0) {
-        used += n;
-    }
-    close(fds[0]);
-    if (pid < 0 || waitpid(pid, &end.status, 0) != pid) {
+    if (pid < 0 || waitpid(pid, &end.status, 0) != pid ||
+        pread(fd, end.stderr, sizeof(end.stderr) - 1, 0) < 0) {
         die("fork");
     }
+    close(fd);
     if (c->room < NATIVE_AREA / native_char_size(row)) {
         memcpy(&before, area, room);
     }
     end.spilled = memcmp(&before, area, sizeof(before));
+    munmap(area, sizeof(*area));
     return end;
 }
 
