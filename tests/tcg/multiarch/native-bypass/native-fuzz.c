@@ -463,7 +463,7 @@ static bool any_differs(unsigned long first, unsigned long end)
     return false;
 }
 
-static bool try_row(unsigned long first, unsigned long end)
+static void try_row(unsigned long first, unsigned long end)
 {
     bool bad = false;
     int sig;
@@ -475,8 +475,9 @@ static bool try_row(unsigned long first, unsigned long end)
     }
     sig = CATCH(bad = any_differs(first, end));
     if (!sig && !bad) {
-        return true;
+        return;
     }
+    failures++;
     if (sig) {
         printf("%s: signal %d at %p in the %s function\n", row.name, sig,
                caught.info.si_addr, call.made_by == LIBC ? "libc's" : "native");
@@ -488,7 +489,6 @@ static bool try_row(unsigned long first, unsigned long end)
     printf("    again: native-fuzz -s %llu -f %s -t %lu\n", seed, row.name,
            call.number);
     fflush(stdout);
-    return false;
 }
 
 /* For what a libc does not have */
@@ -521,28 +521,20 @@ static uintptr_t plain_lcat(uintptr_t dst, uintptr_t src, uintptr_t n,
     return used + plain_lcpy(dst + used * row.width, src, n - used, room);
 }
 
-static bool find_functions(void)
+static void find_functions(void)
 {
     NativeFn *theirs = native_libc_function(row.name);
-    NativeFn *ours = row.call;
-    Dl_info info;
+    Dl_info info = { };
 
-    if (!ours || !dladdr(ours, &info) || !info.dli_sname ||
-        strcmp(info.dli_sname, row.name)) {
-        printf("%s: not replaced\n", row.name);
-        return false;
-    }
+    CHECK(row.call && dladdr(row.call, &info) && info.dli_sname &&
+          !strcmp(info.dli_sname, row.name), "%s: not replaced", row.name);
     if (!theirs) {
         theirs = strstr(row.name, "lcpy") ? plain_lcpy :
                  strstr(row.name, "lcat") ? plain_lcat : NULL;
     }
-    if (!theirs) {
-        printf("%s: nothing to compare with\n", row.name);
-        return false;
-    }
+    CHECK(theirs, "%s: nothing to compare with", row.name);
     function[LIBC] = theirs;
-    function[NATIVE_LIB] = ours;
-    return true;
+    function[NATIVE_LIB] = row.call;
 }
 
 #ifdef __x86_64__
@@ -551,16 +543,13 @@ __typeof(memcpy) old_memcpy;
 #endif
 
 /* Programs of before 2011 may be wrong about memcpy(), and yet work. */
-static bool find_old_memcpy(void)
+static void try_old_memcpy(unsigned long first, unsigned long end)
 {
 #ifdef __x86_64__
+    CHECK(native_is_ours(old_memcpy), "memcpy@GLIBC_2.2.5: not replaced");
     function[NATIVE_LIB] = (NativeFn *)old_memcpy;
-    if (!native_is_ours(old_memcpy)) {
-        printf("memcpy@GLIBC_2.2.5: not replaced\n");
-        return false;
-    }
+    try_row(first, end);
 #endif
-    return true;
 }
 
 static void learn(const NativeRow *native)
@@ -582,7 +571,7 @@ int main(int argc, char **argv)
 {
     bool chosen[ARRAY_SIZE(native_rows)] = { }, show = false;
     unsigned long first = 0, end = 10000;
-    unsigned count = 0, done = 0, failed = 0;
+    unsigned count = 0;
     int opt, i;
 
     while ((opt = getopt(argc, argv, "s:n:f:t:p")) != -1) {
@@ -626,16 +615,15 @@ int main(int argc, char **argv)
             continue;
         }
         learn(&native_rows[i]);
-        if (!find_functions() || !try_row(first, end) ||
-            (!strcmp(row.name, "memmove") &&
-             (!find_old_memcpy() || !try_row(first, end)))) {
-            failed++;
+        find_functions();
+        try_row(first, end);
+        if (!strcmp(row.name, "memmove")) {
+            try_old_memcpy(first, end);
         }
-        done++;
         if (show) {
-            printf("%u functions, %u failed\n", done, failed);
+            printf("%s done, %d failures\n", row.name, failures);
             fflush(stdout);
         }
     }
-    return failed != 0;
+    return failures != 0;
 }
