@@ -177,20 +177,6 @@ static inline void prepare(Call *c, const Function *f, char *const where[2],
                      &c->cell, c->arg);
 }
 
-/* Characters at any address */
-typedef struct {
-    wchar_t at;
-} __attribute__((packed)) Wide;
-
-static inline void put_char(const Call *c, char *p, int value)
-{
-    if (c->f->width == 1) {
-        *p = value;
-    } else {
-        ((Wide *)p)->at = value;
-    }
-}
-
 /* Put the contents into an operand, as far as there is memory. */
 static inline void fill_operand(const Call *c, unsigned k, const char *limit)
 {
@@ -200,7 +186,7 @@ static inline void fill_operand(const Call *c, unsigned k, const char *limit)
     char *p = o->start;
 
     for (size_t i = 0; i < n && limit - p >= c->f->width; i++) {
-        put_char(c, p, i == o->nul ? 0 : first + i % 127);
+        native_put(p, c->f->width, i == o->nul ? 0 : first + i % 127);
         p += c->f->width;
     }
 }

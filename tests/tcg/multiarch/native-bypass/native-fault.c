@@ -377,7 +377,7 @@ static void test_nothing(const Function *f)
             (type == TYPE_str && f->limits_room)) {
             c.arg[k] = (uintptr_t)arena[k];
             *arena[k] = *(arena[k] + 1) = 0;
-            put_char(&c, arena[k], 0);
+            native_put(arena[k], f->width, 0);
         }
     }
     for (unsigned i = 0; i < f->count; i++) {

@@ -106,18 +106,14 @@ static const struct {
     { -0x80, 0x7f }, { -0x80, 0 }, { 0x02, 'a' },
 };
 
+static void put_char(uint8_t *p, size_t i, uint32_t c)
+{
+    native_put(p + i * row.width, row.width, c);
+}
+
 static uint32_t get_char(const uint8_t *p, size_t i)
 {
     return row.width == 1 ? p[i] : ((const uint32_t *)p)[i];
-}
-
-static void put_char(uint8_t *p, size_t i, uint32_t c)
-{
-    if (row.width == 1) {
-        p[i] = c;
-    } else {
-        ((uint32_t *)p)[i] = c;
-    }
 }
 
 /* Characters: few most of the time */

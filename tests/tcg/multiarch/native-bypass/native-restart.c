@@ -106,8 +106,8 @@ static void test_stopping(const Function *f, size_t n, int difference,
     fill(&c, 0);
     for (unsigned k = 0; k < 2; k++) {
         if (difference) {
-            put_char(&c, where[k] + (n - 1) * f->width,
-                     128 + (k ? -difference : difference));
+            native_put(where[k] + (n - 1) * f->width, f->width,
+                       128 + (k ? -difference : difference));
         }
         if (bad_op & (1 << k)) {
             spoil(arena[k] + 3 * page, NO_ACCESS);

@@ -234,14 +234,25 @@ static inline NativeFunction native_learn(const NativeRow *native)
     return f;
 }
 
+/* Put the character @c, of @width bytes, at any address. */
+static inline void native_put(void *p, size_t width, int c)
+{
+    struct {
+        wchar_t at;
+    } __attribute__((packed)) *wide = p;
+
+    if (width == 1) {
+        *(char *)p = c;
+    } else {
+        wide->at = c;
+    }
+}
+
 /* Two operands, and the arguments of a call with them */
 #define NATIVE_AREA     256
 
 typedef struct NativeArea {
-    union {
-        char c[NATIVE_AREA];
-        wchar_t w[NATIVE_AREA / sizeof(wchar_t)];
-    } op[2];
+    char op[2][NATIVE_AREA] __attribute__((aligned(sizeof(wchar_t))));
     char *stringp;
     uintptr_t args[NATIVE_ROW_ARGS];
 } NativeArea;
@@ -261,20 +272,13 @@ static inline void native_prepare(NativeArea *area, const NativeRow *row,
                                   const NativeCase *c)
 {
     size_t size = native_char_size(row);
-    char *const at[2] = {
-        area->op[0].c, c->no_operand_1 ? NULL : area->op[1].c
-    };
+    char *const at[2] = { area->op[0], c->no_operand_1 ? NULL : area->op[1] };
 
     for (int k = 0; k < 2; k++) {
         for (size_t i = 0; i < NATIVE_AREA / size; i++) {
-            int letter = i < c->len[k] ? 'a' + i % 7 :
-                         i > c->len[k] ? 'A' + (i + k) % 26 : 0;
-
-            if (size == 1) {
-                area->op[k].c[i] = letter;
-            } else {
-                area->op[k].w[i] = letter;
-            }
+            native_put(&area->op[k][i * size], size,
+                       i < c->len[k] ? 'a' + i % 7 :
+                       i > c->len[k] ? 'A' + (i + k) % 26 : 0);
         }
     }
     area->stringp = NULL;

@@ -81,7 +81,7 @@ static void fill_to(Call *c, size_t stop)
     }
     fill(c, 0);
     if (c->f->result == TYPE_int) {
-        put_char(c, c->op[1].start + stop * c->f->width, 1);
+        native_put(c->op[1].start + stop * c->f->width, c->f->width, 1);
     }
 }
 

@@ -73,7 +73,7 @@ static void prepare_at_end(Call *c, const Function *f, size_t n,
     fill(c, 0);
     if (huge && f->result == TYPE_int) {
         /* The last characters differ. */
-        put_char(c, arena[1] + pages * page - f->width, 1);
+        native_put(arena[1] + pages * page - f->width, f->width, 1);
     }
 }
 
