@@ -96,22 +96,15 @@ static void test_end(const Function *f, size_t n, unsigned tested, bool open,
     arena[tested] = own;
 }
 
-/* Behind the last byte is what a loop over bytes finds: a fault. */
+/* Behind the last byte is a fault; native-fault looks at its address. */
 static void test_behind(void)
 {
-    char *last = top + pages * page - 100;
+    char *last = memset(top + pages * page - 100, 'a', 100);
     /* volatile, since nothing else keeps the call */
-    volatile bool found;
-    int sig;
+    volatile bool found = false;
 
-    for (size_t i = 0; i < 100; i++) {
-        last[i] = 'a';
-    }
-    sig = CATCH(found = memchr(last, 'b', SIZE_MAX));
-    CHECK(sig == SIGSEGV, "memchr: found %d", found);
-#if UINTPTR_MAX == UINT32_MAX
-    CHECK(caught.info.si_addr == last + 100, "%p", caught.info.si_addr);
-#endif
+    CHECK(CATCH(found = memchr(last, 'b', SIZE_MAX)) == SIGSEGV,
+          "memchr: found %d", found);
 }
 
 static void test_commpage(void)
