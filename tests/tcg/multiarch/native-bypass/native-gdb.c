@@ -10,7 +10,7 @@
 #include "native-test.h"
 
 /* For gdb.py, which reads them by name */
-const char *name;
+const char *name;               /* NULL once all are called */
 NativeFn *stub;
 uintptr_t returned;
 NativeArea area, after;
@@ -23,14 +23,6 @@ void prepared(void)
 }
 
 void called(void)
-{
-}
-
-void crossing(void)
-{
-}
-
-void crossed(void)
 {
 }
 
@@ -58,8 +50,6 @@ static void call_all(void)
             called();
         }
     }
-    stub = NULL;
-    prepared();
 }
 
 static void change_name(void)
@@ -70,12 +60,13 @@ static void change_name(void)
     page_before = map_pages(NULL, 2 * page, PROT_RWX);
     fn = page_before + page - sizeof(native_stub);
     stub = (NativeFn *)fn;
+    name = NULL;
     make_stub(fn, "strlen");
-    crossing();
+    prepared();
     as_strlen = caller(args);
     make_stub(fn, "strnlen");
     as_strnlen = caller(args);
-    crossed();
+    called();
 }
 
 int main(void)
