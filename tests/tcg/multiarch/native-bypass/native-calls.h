@@ -403,24 +403,18 @@ static inline bool same_address(const Call *c, const char *p,
     return (!p && !q) || p - c->op[0].start == q - d->op[0].start;
 }
 
-static inline void touch(char *p, bool write)
+/* What the access of a byte raises in translated code */
+static inline siginfo_t access_byte(char *p, bool write)
 {
     /* volatile, since to access it is all that this does */
     volatile char *byte = p;
 
-    if (write) {
-        *byte = 'x';
-    } else {
-        (void)*byte;
-    }
-    getpid();   /* as call_native() */
-}
-
-/* What the access of a byte raises in translated code */
-static inline siginfo_t access_byte(char *p, bool write)
-{
     caught.info = (siginfo_t) { };
-    CATCH(touch(p, write));
+    if (write) {
+        CATCH(*byte = 'x');
+    } else {
+        CATCH((void)*byte; getpid());   /* as call_native() */
+    }
     return caught.info;
 }
 
@@ -444,8 +438,8 @@ static inline void check_done(Call *c, const Call *like, int faults)
     }
 }
 
-/* Make the call with a page bad, and take back what it did. */
-static inline void mend_one(Call *c, char *p, Bad bad)
+/* Make a call that faults so often with a page bad; take back what it did. */
+static inline void mend_one(Call *c, char *p, Bad bad, int faults)
 {
     if (!address_known(c->f, bad)) {
         return;
@@ -455,7 +449,7 @@ static inline void mend_one(Call *c, char *p, Bad bad)
     run(c);
     c->mend = false;
     mend(p);
-    check_done(c, c, 1);
+    check_done(c, c, faults);
     copy_arenas(arena, image, 0);
 }
 

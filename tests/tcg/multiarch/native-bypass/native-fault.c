@@ -150,13 +150,6 @@ static void expect_signal(Call *c, Bad bad, const void *addr, size_t align)
     check_context(c);
 }
 
-static void expect_none(Call *c)
-{
-    run(c);
-    EXPECT(c, c->returned && !c->faults, "signal %d at %p", c->info.si_signo,
-           c->info.si_addr);
-}
-
 /* Whether the guest is told rightly if it was a write */
 static bool access_is_right(const Call *c, unsigned tested, Bad bad)
 {
@@ -185,22 +178,15 @@ static void test_pages(const Function *f, unsigned tested)
     now.test = "one bad page";
     for (now.shape = 0; now.shape < ARRAY_SIZE(shapes); now.shape++) {
         long start = shapes[now.shape].start;
-        char *limit = arena[0] + pages * page;
-        char *middle = arena[0] + 3 * page;
         bool apart = shapes[now.shape].apart;
-        char *where[2] = { middle + start };
         size_t n = fitting(f, shapes[now.shape].n,
-                           apart ? middle + 64 : where[0], limit);
+                           arena[0] + 3 * page + (apart ? 64 : start),
+                           arena[0] + pages * page);
+        char *where[2];
 
         /* The operands at different places of their pages */
-        where[1] = arena[1] + (where[0] - arena[0]) - 4;
-        if (tested) {
-            where[1] = arena[1] + (where[0] - arena[0]);
-            where[0] -= 4;
-        }
-        if (apart) {
-            where[!tested] = arena[!tested] + 3 * page + 64;
-        }
+        where[tested] = arena[tested] + 3 * page + start;
+        where[!tested] = arena[!tested] + 3 * page + (apart ? 64 : start - 4);
         if (!set_up(&c, f, where, n, tested, shapes[now.shape].open, false)) {
             continue;
         }
@@ -215,10 +201,7 @@ static void test_pages(const Function *f, unsigned tested)
                 if (!addr) {
                     /* Enough to see that nothing is accessed */
                     if (now.kind == NO_ACCESS || now.kind == READ_ONLY) {
-                        spoil(p, now.kind);
-                        expect_none(&c);
-                        mend(p);
-                        copy_arenas(arena, image, 0);
+                        mend_one(&c, p, now.kind, 0);
                     }
                     continue;
                 }
@@ -235,7 +218,7 @@ static void test_pages(const Function *f, unsigned tested)
                 EXPECT(&c, access_is_right(&c, tested, now.kind),
                        "reported as a %s", c.write ? "write" : "read");
                 EXPECT(&c, !c.in_handler || unwound, "stack");
-                mend_one(&c, p, now.kind);
+                mend_one(&c, p, now.kind, 1);
             }
         }
     }
@@ -370,25 +353,18 @@ static void test_nothing(const Function *f)
     now.shape = now.page = now.kind = 0;
     prepare(&c, f, where, 0, 0, true, false);
     for (unsigned k = 0; k < f->pointers; k++) {
-        NativeType type = c.op[k].type;
-
         /* Of strings, one that is appended to; and that strlcpy() copies */
-        if ((type == TYPE_cat && !f->limits_room) ||
-            (type == TYPE_str && f->limits_room)) {
-            c.arg[k] = (uintptr_t)arena[k];
-            *arena[k] = *(arena[k] + 1) = 0;
+        if ((f->op[k] == TYPE_cat && !f->limits_room) ||
+            (f->op[k] == TYPE_str && f->limits_room)) {
+            where[k] = arena[k];
             native_put(arena[k], f->width, 0);
         }
     }
-    for (unsigned i = 0; i < f->count; i++) {
-        if (f->type[i] == TYPE_size) {
-            c.arg[i] = 0;
-        } else if (f->type[i] == TYPE_room) {
-            c.arg[i] = SIZE_MAX;
-        }
-    }
-    copy_arenas(image, arena, 0);
-    expect_none(&c);
+    native_arguments(f->row, where, (size_t [2]) { 0, 0 }, SIZE_MAX, 0,
+                     &c.cell, c.arg);
+    run(&c);
+    EXPECT(&c, c.returned && !c.faults, "signal %d at %p", c.info.si_signo,
+           c.info.si_addr);
 }
 
 /* The operand goes on behind the end of its arena, where memory is @bad. */

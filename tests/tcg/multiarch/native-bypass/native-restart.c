@@ -36,9 +36,7 @@ static void test_all_pages(const Function *f)
             spoil(p, now.kind);
         }
         run(&c);
-        for (unsigned i = 0; i < 2 * pages; i++) {
-            mend(arena[i / pages] + i % pages * page);
-        }
+        use_pages(pages);
         check_done(&c, &c, faults);
         copy_arenas(arena, image, 0);
     }
@@ -74,7 +72,7 @@ static void test_overlap(const Function *f)
                 if (now.kind != UNMAPPED &&
                     (first_bad(&c, 0, p, now.kind) ||
                      first_bad(&c, 1, p, now.kind))) {
-                    mend_one(&c, p, now.kind);
+                    mend_one(&c, p, now.kind, 1);
                 }
             }
         }
@@ -117,9 +115,7 @@ static void test_stopping(const Function *f, size_t n, int difference,
     EXPECT(&c, c.returned && !c.faults, "fault at %p", c.info.si_addr);
     EXPECT(&c, f->result != TYPE_int || (int)c.result == difference,
            "result %d", (int)c.result);
-    for (unsigned k = 0; k < 2; k++) {
-        mend(arena[k] + 3 * page);
-    }
+    use_pages(pages);
 }
 
 /* Blocks or strings that are the same, up to the bad page of either of them */
@@ -134,7 +130,7 @@ static void test_not_stopping(const Function *f)
 
         where[!k] = arena[!k];
         if (set_up(&c, f, where, 10, 0, true, false)) {
-            mend_one(&c, p, NO_ACCESS);
+            mend_one(&c, p, NO_ACCESS, 1);
             EXPECT(&c, c.info.si_addr == p, "%p", c.info.si_addr);
         }
     }
