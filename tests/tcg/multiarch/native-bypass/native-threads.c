@@ -13,7 +13,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
@@ -39,7 +38,7 @@ static pthread_mutex_t hole_lock = PTHREAD_MUTEX_INITIALIZER;
 
 typedef struct Worker {
     pthread_t thread;
-    atomic_int tid, signals;
+    atomic_int signals;
     unsigned random;
 } Worker;
 
@@ -97,7 +96,6 @@ static void *work(void *arg)
     char letter;
 
     self = arg;
-    self->tid = syscall(SYS_gettid);
     letter = 'a' + (self - workers);
     ready++;
     while (!done) {
@@ -152,8 +150,8 @@ static void *send(void *arg)
         Worker *w = &workers[i % WORKERS];
         int before = w->signals;
 
-        if (syscall(SYS_tgkill, getpid(), w->tid, SIGUSR1)) {
-            die("tgkill");
+        if (pthread_kill(w->thread, SIGUSR1)) {
+            die("pthread_kill");
         }
         while (w->signals == before) {
             /* If it is lost, make's time limit ends this. */
@@ -264,12 +262,12 @@ static char *map_big(void)
 }
 
 /* Send a signal once the fill has begun; it is "during" if it still goes on. */
-static void *send_in_fill(void *arg)
+static void *send_in_fill(void *to)
 {
     while (to_send >= 0) {
         if (to_send > 0 && *early == value) {
-            if (syscall(SYS_tgkill, getpid(), getpid(), SIGUSR2)) {
-                die("tgkill");
+            if (pthread_kill((pthread_t)to, SIGUSR2)) {
+                die("pthread_kill");
             }
             during = *late != value;
             to_send = 0;
@@ -297,7 +295,7 @@ static void test_delivered_after(void)
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    start(&sender, send_in_fill, NULL);
+    start(&sender, send_in_fill, (void *)pthread_self());
     pthread_sigmask(SIG_SETMASK, &old, NULL);
 
     /* A busy machine may take many; i and -i are to differ as characters. */
