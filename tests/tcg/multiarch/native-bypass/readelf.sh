@@ -4,14 +4,12 @@
 #
 # SPDX-License-Identifier: GPL-2.0-or-later
 
+test=native-readelf
+# shellcheck source-path=SCRIPTDIR source=scripts.inc.sh
+. "$(dirname "$0")/scripts.inc.sh"
 lib=$NATIVE_LIB
-failed=0
+name=$lib
 export LC_ALL=C
-
-fail() {
-    echo "$lib: $*"
-    failed=1
-}
 
 dynamic=$(readelf -dW "$lib") || fail "no dynamic section"
 headers=$(readelf -lW "$lib") || fail "no program headers"
@@ -55,4 +53,4 @@ exported=$(echo "$defined" | awk '{ print $8 }' | sort | tr "\n" " ")
 [ -n "$listed" ] || fail "no functions in $NATIVE_FUNCTIONS"
 [ "$listed" = "$exported" ] || fail "exported: $exported, listed: $listed"
 
-exit $failed
+finish
