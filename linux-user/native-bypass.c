@@ -23,6 +23,7 @@
 
 #define OPTION      "--native-bypass"
 #define VARIABLE    "QEMU_NATIVE_BYPASS"
+#define AUTO        "auto"
 #define PRELOAD     "/etc/ld.so.preload"
 
 /* Is e_flags that of the target's ABI?  QEMU's loader does not ask that. */
@@ -39,14 +40,34 @@
 /* As given; then, once checked, its absolute path. */
 static const char *native_lib;
 
+bool native_bypass_started;
+
 /* Only the environment names LIB, which need not fit this program. */
 static bool is_offer;
 
 /* parse_args() passes the variable's value first, if it is set. */
 void native_bypass_option(const char *arg)
 {
+    bool is_auto = !strcmp(arg, AUTO);
+
+    if (native_lib && !is_offer && is_auto != native_bypass_auto) {
+        error_report(OPTION ": %s: not together with %s", arg, native_lib);
+        exit(EXIT_FAILURE);
+    }
     is_offer = !native_lib && getenv(VARIABLE);
+    native_bypass_auto = is_auto;
     native_lib = arg;
+}
+
+bool native_bypass_elf_fits(const void *header)
+{
+    const struct elfhdr *ehdr = header;
+    const uint8_t *ident = ehdr->e_ident;
+
+    return !memcmp(ident, ELFMAG, SELFMAG) && ident[EI_CLASS] == ELF_CLASS &&
+           ident[EI_DATA] == LIB_DATA &&
+           tswap16(ehdr->e_machine) == ELF_MACHINE &&
+           elf_check_abi(tswap32(ehdr->e_flags));
 }
 
 /* Why the file @fd cannot be LIB, or NULL. */
@@ -73,9 +94,7 @@ static char *check_elf(int fd)
     if (size < sizeof(ehdr)) {
         return g_strdup("truncated ELF file");
     }
-    if (ident[EI_CLASS] != ELF_CLASS || ident[EI_DATA] != LIB_DATA ||
-        tswap16(ehdr.e_machine) != ELF_MACHINE ||
-        !elf_check_abi(tswap32(ehdr.e_flags))) {
+    if (!native_bypass_elf_fits(&ehdr)) {
         return g_strdup("not built for " TARGET_NAME);
     }
     if (tswap16(ehdr.e_type) != ET_DYN) {
@@ -156,7 +175,7 @@ void native_bypass_init(bool plugins)
     if (!native_lib || (is_offer && !*native_lib)) {
         return;
     }
-    why = resolve_lib();
+    why = native_bypass_auto ? NULL : resolve_lib();
     if (why) {
         refuse_lib(why);
         return;
@@ -456,6 +475,7 @@ void native_bypass_start(struct image_info *info)
     if (!native_bypass_enabled) {
         return;
     }
+    native_bypass_started = true;
 
     /*
      * Unlike the guest's own accesses, those of a host function do not wrap
@@ -478,7 +498,9 @@ void native_bypass_start(struct image_info *info)
             return;
         }
     }
-    preload(info);
+    if (!native_bypass_auto) {
+        preload(info);
+    }
 }
 
 int native_bypass_is_preload(const char *name, const char *file)

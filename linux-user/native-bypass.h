@@ -16,7 +16,8 @@ struct image_info;
  * native_bypass_option:
  * @arg: the option's argument, or the value of QEMU_NATIVE_BYPASS itself
  *
- * Remember LIB: the last one given counts.
+ * Remember LIB, or "auto": the last one given counts.  Both on one command
+ * line are an error.
  */
 void native_bypass_option(const char *arg);
 
@@ -24,9 +25,10 @@ void native_bypass_option(const char *arg);
  * native_bypass_init:
  * @plugins: whether TCG plugins were asked for, too
  *
- * Check LIB, before anything is run.  A LIB that cannot be used ends QEMU
- * with an error if it came from the command line; one from the environment
- * is for children of other architectures, too, so it is only logged.
+ * Check LIB, unless it is "auto", before anything is run.  A LIB that cannot
+ * be used ends QEMU with an error if it came from the command line; one from
+ * the environment is for children of other architectures, too, so it is only
+ * logged.
  */
 void native_bypass_init(bool plugins);
 
@@ -69,6 +71,46 @@ int native_bypass_fill_preload(CPUArchState *env, int fd);
  * before they exit.
  */
 void native_bypass_close(int fd);
+
+/**
+ * native_bypass_elf_fits:
+ * @ehdr: struct elfhdr as in a file, in the target's byte order or not
+ *
+ * Returns: whether it is that of an ELF file for this target and its ABI.
+ */
+bool native_bypass_elf_fits(const void *ehdr);
+
+/**
+ * native_bypass_started:
+ *
+ * False while only QEMU maps files, and not the guest.
+ */
+extern bool native_bypass_started;
+
+/**
+ * native_bypass_mapped:
+ * @start: guest address
+ * @len: bytes from there that were mapped
+ * @prot: PROT_*
+ * @flags: MAP_*, the host's
+ * @fd: the file, or -1
+ * @offset: in that file
+ *
+ * With "--native-bypass auto", hook the functions of the C library if this is
+ * its code.  To be called with mmap_lock held.
+ */
+void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
+                          int fd, off_t offset);
+
+/**
+ * native_bypass_protected:
+ * @start: guest address
+ * @len: bytes from there whose protection was changed
+ * @prot: PROT_*
+ *
+ * As native_bypass_mapped(), if this is of a file and as that has it.
+ */
+void native_bypass_protected(abi_ulong start, abi_ulong len, int prot);
 #else
 static inline void native_bypass_init(bool plugins)
 {
@@ -84,6 +126,17 @@ static inline int native_bypass_is_preload(const char *name, const char *file)
 }
 
 static inline void native_bypass_close(int fd)
+{
+}
+
+static inline void native_bypass_mapped(abi_ulong start, abi_ulong len,
+                                        int prot, int flags, int fd,
+                                        off_t offset)
+{
+}
+
+static inline void native_bypass_protected(abi_ulong start, abi_ulong len,
+                                           int prot)
 {
 }
 #endif /* CONFIG_NATIVE_BYPASS */

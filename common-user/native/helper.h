@@ -32,4 +32,6 @@
 #undef NATIVE_HELPER_4
 #undef NATIVE_HELPER
 
+DEF_HELPER_FLAGS_2(native_resolver, TCG_CALL_NO_WG, void, env, i64)
+DEF_HELPER_FLAGS_2(native_resolved, TCG_CALL_NO_WG, void, env, i64)
 DEF_HELPER_FLAGS_1(native_bypass_count, TCG_CALL_NO_RWG, void, ptr)

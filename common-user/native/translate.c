@@ -12,6 +12,7 @@
 #include "exec/helper-gen-common.h"
 #include "tcg-target-mo.h"
 #include "user/guest-host.h"
+#include "user/native-hooks.h"
 #include "user/native-translate.h"
 
 #define HELPER_H "common-user/native/helper.h"
@@ -21,21 +22,30 @@
 #undef HELPER_H
 
 bool native_bypass_enabled;
+bool native_bypass_auto;
 
-struct NativeFunction {
-    const char *name;
-    TCGHelperInfo *info;
-    unsigned nargs;
-};
+#define NATIVE_GUEST(...)
+#define NATIVE_CHECKED(...)
 
 #define NATIVE(NAME, RESULT, COUNT, ...) \
     { .name = #NAME, .nargs = COUNT, .info = &helper_info_native_ ## NAME },
 #define NATIVE_ALIAS(...)
-#define NATIVE_GUEST(...)
-#define NATIVE_CHECKED(...)
 
 static const NativeFunction native_functions[] = {
 #include "user/native-functions.h.inc"
+};
+
+#undef NATIVE
+#undef NATIVE_ALIAS
+#define NATIVE(...)
+#define NATIVE_ALIAS(NAME, FUNCTION)    { #NAME, #FUNCTION },
+
+static const struct {
+    const char *name, *function;
+} native_aliases[] = {
+#include "user/native-functions.h.inc"
+    /* One entry may be both, and then has to allow for overlaps. */
+    { "memcpy", "memmove" },
 };
 
 /* Calls made, counted only with "-d native_bypass". */
@@ -68,6 +78,27 @@ const NativeFunction *native_bypass_lookup(DisasContextBase *db, vaddr addr,
                   "native_bypass: no function \"%s\" at 0x%" VADDR_PRIx "\n",
                   printable, addr);
     return NULL;
+}
+
+const NativeFunction *native_bypass_find(const char *name)
+{
+    static GHashTable *functions;
+
+    if (!functions) {
+        functions = g_hash_table_new(g_str_hash, g_str_equal);
+        for (size_t i = 0; i < ARRAY_SIZE(native_functions); i++) {
+            g_hash_table_insert(functions, (gpointer)native_functions[i].name,
+                                (gpointer)&native_functions[i]);
+        }
+        for (size_t i = ARRAY_SIZE(native_aliases); i-- > 0;) {
+            gpointer fn = g_hash_table_lookup(functions,
+                                              native_aliases[i].function);
+
+            g_hash_table_insert(functions, (gpointer)native_aliases[i].name,
+                                fn);
+        }
+    }
+    return g_hash_table_lookup(functions, name);
 }
 
 /* Order the helper's accesses as the guest's own would have been. */
@@ -135,6 +166,9 @@ void native_bypass_exit(void)
         return;
     }
     logged = true;
+    if (native_bypass_auto && !native_hook_count) {
+        qemu_log("native_bypass: no C library with symbols that QEMU knows\n");
+    }
     for (size_t i = 0; i < ARRAY_SIZE(native_functions); i++) {
         uint64_t count = qatomic_read(&native_counts[i]);
 

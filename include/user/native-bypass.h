@@ -27,6 +27,13 @@ typedef enum NativeFault {
 extern bool native_bypass_enabled;
 
 /**
+ * native_bypass_auto:
+ *
+ * Whether calls are those by address, and need no guest library.
+ */
+extern bool native_bypass_auto;
+
+/**
  * native_bypass_fault:
  * @info: the host's SIGSEGV or SIGBUS, as its handler got it
  * @access_type: what the host was to do, and where to put what to report

@@ -20,7 +20,12 @@
 /* Most arguments that a function of native-functions.h.inc takes. */
 #define NATIVE_MAX_ARGS     4
 
-typedef struct NativeFunction NativeFunction;
+/* A row of native-functions.h.inc */
+typedef struct NativeFunction {
+    const char *name;
+    TCGHelperInfo *info;
+    unsigned nargs;
+} NativeFunction;
 
 /**
  * NativeABI: what a target tells of its calling convention
@@ -71,6 +76,35 @@ const NativeFunction *native_bypass_lookup(DisasContextBase *db, vaddr name,
 #else
 static inline const NativeFunction *
 native_bypass_lookup(DisasContextBase *db, vaddr name, vaddr *end)
+{
+    return NULL;
+}
+#endif
+
+/**
+ * native_bypass_hook:
+ * @db: the translation
+ * @pc: guest address of the instruction to translate; odd for Thumb code
+ *
+ * To be called for each instruction, once it has been read. May emit what
+ * comes before the instruction.
+ *
+ * Returns: the function whose native call, and return, is to be emitted in
+ * place of the instruction; or NULL.
+ */
+#ifdef CONFIG_NATIVE_BYPASS
+extern unsigned native_hook_count;
+
+const NativeFunction *native_bypass_hooked(DisasContextBase *db, vaddr pc);
+
+static inline const NativeFunction *native_bypass_hook(DisasContextBase *db,
+                                                       vaddr pc)
+{
+    return native_hook_count ? native_bypass_hooked(db, pc) : NULL;
+}
+#else
+static inline const NativeFunction *native_bypass_hook(DisasContextBase *db,
+                                                       vaddr pc)
 {
     return NULL;
 }

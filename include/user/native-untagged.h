@@ -13,7 +13,12 @@
  *     Of n bytes, or of two strings, that first differ in byte "at": whether
  *     the guest's comparisons give -1 or 1, or else the difference of these.
  *
- * The last two are glibc 2.36's and 2.41's.
+ * native_return_to(env, &sp, ra)
+ *     At a function's entry: where it returns to, and the stack pointer there.
+ * native_returned(env, &sp)
+ *     After its return: its result, and the stack pointer.
+ *
+ * What comparisons give is glibc 2.36's and 2.41's.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -24,4 +24,24 @@ static inline bool native_only_sign(size_t n, size_t at, bool string)
 #endif
 }
 
+/* See native-untagged.h. */
+static inline target_ulong native_return_to(CPUX86State *env, target_ulong *sp,
+                                            uintptr_t ra)
+{
+    target_ulong esp = env->regs[R_ESP];
+
+    *sp = esp + sizeof(target_ulong);
+#ifdef TARGET_X86_64
+    return cpu_ldq_data_ra(env, esp, ra);
+#else
+    return cpu_ldl_data_ra(env, esp, ra);
+#endif
+}
+
+static inline target_ulong native_returned(CPUX86State *env, target_ulong *sp)
+{
+    *sp = env->regs[R_ESP];
+    return env->regs[R_EAX];
+}
+
 #endif /* TARGET_I386_TCG_NATIVE_BYPASS_H */

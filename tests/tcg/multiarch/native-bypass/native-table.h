@@ -131,15 +131,20 @@ static inline size_t native_char_size(const NativeRow *row)
     return row->name[strspn(row->name, "_")] == 'w' ? sizeof(wchar_t) : 1;
 }
 
-/* Whether @address is in libnative.so */
+/*
+ * Whether @address is in libnative.so, or with "--native-bypass auto", when
+ * NATIVE_AUTO is set, in the C library
+ */
 static inline bool native_is_ours(void *address)
 {
     Dl_info info;
 
-    return dladdr(address, &info) && strstr(info.dli_fname, "/libnative.so");
+    return dladdr(address, &info) &&
+           strstr(info.dli_fname,
+                  getenv("NATIVE_AUTO") ? "/libc.so" : "/libnative.so");
 }
 
-/* The function that calls of the program reach, if it is libnative.so's */
+/* The function that calls of the program reach, if it is one of those */
 static inline NativeFn *native_function(const char *name)
 {
     NativeFn *fn = (NativeFn *)dlsym(RTLD_DEFAULT, name);

@@ -1,0 +1,224 @@
+/*
+ * Native bypass: calls by address
+ *
+ * The entry of a function that the guest's C library defines is a native call,
+ * whoever goes there. Only translators look at the table, and all that is
+ * here is done with mmap_lock held.
+ *
+ * A function of type STT_GNU_IFUNC has an entry that no symbol names: a
+ * resolver returns it. So resolvers are followed, as the guest runs them, to
+ * where they return to.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "cpu.h"
+#include "accel/tcg/cpu-ldst.h"
+#include "accel/tcg/getpc.h"
+#include "exec/helper-proto-common.h"
+#include "exec/helper-gen-common.h"
+#include "exec/mmap-lock.h"
+#include "exec/page-protection.h"
+#include "exec/tb-flush.h"
+#include "tcg/native-bypass.h"
+#include "user/guest-host.h"
+#include "user/native-hooks.h"
+#include "user/native-translate.h"
+#include "user/page-protection.h"
+#include "trace/trace-linux_user.h"
+
+#define HELPER_H "common-user/native/helper.h"
+#include "exec/helper-proto.h.inc"
+#include "exec/helper-gen.h.inc"
+#undef HELPER_H
+
+typedef enum NativeHookKind {
+    NATIVE_HOOK_CALL,
+    NATIVE_HOOK_RESOLVER,
+    NATIVE_HOOK_RESOLVED,       /* where a resolver has returned to */
+} NativeHookKind;
+
+typedef struct NativeHook {
+    vaddr pc;                   /* with the Thumb bit */
+    NativeHookKind kind;
+    const NativeFunction *fn;   /* NULL if it is none of ours, or ambiguous */
+    vaddr first, last;          /* of a resolver: its library's code */
+} NativeHook;
+
+/* Sorted by pc */
+static GArray *hooks;
+unsigned native_hook_count;
+
+/* What was looked for last and is not there is between these two. */
+static vaddr gap_first, gap_last;
+
+/* The resolver that this thread has begun to execute */
+static __thread struct {
+    NativeHook hook;
+    target_ulong to, sp;        /* where it returns to, and sp there */
+} resolving;
+
+static NativeHook *hook_at(unsigned i)
+{
+    return &g_array_index(hooks, NativeHook, i);
+}
+
+/* The first hook at @pc or above, or native_hook_count. */
+static unsigned hook_index(vaddr pc)
+{
+    unsigned low = 0, high = native_hook_count;
+
+    while (low < high) {
+        unsigned mid = (low + high) / 2;
+
+        if (hook_at(mid)->pc < pc) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+static void hooks_changed(void)
+{
+    native_hook_count = hooks->len;
+    gap_first = 1;
+    gap_last = 0;
+}
+
+static NativeHook *find_hook(vaddr pc)
+{
+    unsigned i;
+
+    if (pc >= gap_first && pc <= gap_last) {
+        return NULL;
+    }
+    i = hook_index(pc);
+    if (i < native_hook_count && hook_at(i)->pc == pc) {
+        return hook_at(i);
+    }
+    gap_first = i > 0 ? hook_at(i - 1)->pc + 1 : 0;
+    gap_last = i < native_hook_count ? hook_at(i)->pc - 1 : -1;
+    return NULL;
+}
+
+static void unhook(vaddr first, vaddr last)
+{
+    unsigned i = hook_index(first - MIN(first, NATIVE_LONGEST));
+    unsigned end = last == -1 ? native_hook_count : hook_index(last + 1);
+
+    if (i < end) {
+        for (unsigned n = i; n < end; n++) {
+            /* It may begin before what has been invalidated. */
+            tb_flush_page(hook_at(n)->pc);
+        }
+        g_array_remove_range(hooks, i, end - i);
+        hooks_changed();
+    }
+}
+
+static bool add_hook(const NativeHook *new)
+{
+    NativeHook *old = find_hook(new->pc);
+
+    g_assert(have_mmap_lock());
+    if (old && (old->kind != new->kind || old->fn == new->fn || !new->fn)) {
+        return false;
+    }
+    /* Blocks have been translated without it. */
+    tb_flush_page(new->pc);
+    if (old) {
+        /* One entry of two functions: whose call it is cannot be told. */
+        old->fn = NULL;
+        return false;
+    }
+    if (!hooks) {
+        hooks = g_array_new(false, false, sizeof(NativeHook));
+        page_code_may_change = unhook;
+    }
+    trace_native_bypass_hook(new->pc, new->fn ? new->fn->name : "",
+                             new->kind);
+    g_array_insert_val(hooks, hook_index(new->pc), *new);
+    hooks_changed();
+    return true;
+}
+
+bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn)
+{
+    NativeHook hook = { .pc = pc, .kind = NATIVE_HOOK_CALL, .fn = fn };
+
+    /* Of a write to code that is writable already, nobody tells. */
+    return !(page_get_flags(pc) & PAGE_WRITE_ORG) && add_hook(&hook);
+}
+
+bool native_bypass_hook_resolver(vaddr pc, const NativeFunction *fn,
+                                 vaddr first, vaddr last)
+{
+    NativeHook hook = {
+        .pc = pc, .kind = NATIVE_HOOK_RESOLVER, .fn = fn,
+        .first = first, .last = last,
+    };
+
+    return add_hook(&hook);
+}
+
+const NativeFunction *native_bypass_hooked(DisasContextBase *db, vaddr pc)
+{
+    NativeHook *hook = find_hook(pc);
+
+    if (!hook) {
+        return NULL;
+    }
+    switch (hook->kind) {
+    case NATIVE_HOOK_CALL:
+        /* Who sets a breakpoint in a function wants to see it run. */
+        return tb_cflags(db->tb) & CF_BP_PAGE ? NULL : hook->fn;
+    case NATIVE_HOOK_RESOLVER:
+        gen_helper_native_resolver(tcg_env, tcg_constant_i64(pc));
+        return NULL;
+    case NATIVE_HOOK_RESOLVED:
+        gen_helper_native_resolved(tcg_env, tcg_constant_i64(pc));
+        return NULL;
+    }
+    g_assert_not_reached();
+}
+
+/* At the entry of a resolver: have its return noticed. */
+void HELPER(native_resolver)(CPUArchState *env, uint64_t pc)
+{
+    NativeHook *hook;
+
+    resolving.hook.fn = NULL;
+    resolving.to = native_return_to(env, &resolving.sp, GETPC());
+    mmap_lock();
+    hook = find_hook(pc);
+    if (hook && hook->fn) {
+        NativeHook to = { .pc = resolving.to, .kind = NATIVE_HOOK_RESOLVED };
+
+        resolving.hook = *hook;
+        add_hook(&to);
+    }
+    mmap_unlock();
+}
+
+/* Where resolvers return to: what one has returned is a function's entry. */
+void HELPER(native_resolved)(CPUArchState *env, uint64_t pc)
+{
+    const NativeFunction *fn = resolving.hook.fn;
+    target_ulong sp, entry = native_returned(env, &sp);
+
+    if (!fn || resolving.to != pc || resolving.sp != sp) {
+        return;
+    }
+    resolving.hook.fn = NULL;
+    if (entry >= resolving.hook.first && entry <= resolving.hook.last) {
+        mmap_lock();
+        /* It may be unmapped by now. */
+        if (find_hook(resolving.hook.pc)) {
+            native_bypass_hook_call(entry, fn);
+        }
+        mmap_unlock();
+    }
+}

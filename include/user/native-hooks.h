@@ -1,0 +1,61 @@
+/*
+ * Native bypass: calls by address
+ *
+ * All of these are to be called with mmap_lock held. Addresses of functions
+ * are as in the guest's symbol tables: on Arm, those of Thumb code are odd.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef USER_NATIVE_HOOKS_H
+#define USER_NATIVE_HOOKS_H
+
+#include "qemu/units.h"
+#include "exec/vaddr.h"
+
+/*
+ * Functions are taken for no longer than this: who changes the code here may
+ * change a function that begins so far before.
+ */
+#define NATIVE_LONGEST  (16 * KiB)
+
+typedef struct NativeFunction NativeFunction;
+
+/**
+ * native_bypass_find:
+ * @name: as in the guest's symbol table
+ *
+ * Returns: the function of native-functions.h.inc that a C library means by
+ * @name, or NULL if there is none.
+ */
+const NativeFunction *native_bypass_find(const char *name);
+
+/**
+ * native_bypass_hook_call:
+ * @pc: guest address of a function's entry
+ * @fn: the function
+ *
+ * Make whatever goes to @pc a native call, until its page may become another
+ * one. If @pc is the entry of another function already, it is a native call
+ * of neither.
+ *
+ * Returns: true if this is a new hook.
+ */
+bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn);
+
+/**
+ * native_bypass_hook_resolver:
+ * @pc: guest address of the resolver of a function (STT_GNU_IFUNC)
+ * @fn: the function; NULL if it is none of ours
+ * @first: guest address of its library's code
+ * @last: the last byte of that code
+ *
+ * Hook what the resolver at @pc returns, whenever it is called, if that is in
+ * its library's code.
+ *
+ * Returns: true if this is a new hook.
+ */
+bool native_bypass_hook_resolver(vaddr pc, const NativeFunction *fn,
+                                 vaddr first, vaddr last);
+
+#endif /* USER_NATIVE_HOOKS_H */

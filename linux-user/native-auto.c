@@ -1,0 +1,426 @@
+/*
+ * Native bypass: the functions of the guest's C library, by their symbols
+ *
+ * Looks at each file that is mapped to be executed. A file can hold anything:
+ * what does not fit is taken for no C library, and how much is read is
+ * limited.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/log.h"
+#include "qemu/selfmap.h"
+#include "qemu/units.h"
+#include "qemu.h"
+#include "user/guest-host.h"
+#include "user/native-bypass.h"
+#include "user/native-hooks.h"
+#include "user/page-protection.h"
+#include "native-bypass.h"
+
+#include "target_elf.h"
+#include "elf.h"
+
+#define STT_GNU_IFUNC   10
+
+#define MOST_SEGMENTS   64
+#define MOST_SECTIONS   1024
+#define MOST_DYNAMIC    256
+#define LONGEST_SONAME  64
+#define LARGEST_TABLE   (4 * MiB)
+
+typedef struct ElfFile {
+    int fd;
+    unsigned segments;
+    struct elf_phdr segment[MOST_SEGMENTS];
+    const struct elf_phdr *dynamic;
+    bool has_interp;
+    char soname[LONGEST_SONAME + 1];    /* or "" */
+} ElfFile;
+
+typedef struct Found {
+    const NativeFunction *fn;           /* NULL for a resolver of another one */
+    uint64_t value;
+    unsigned section;
+    bool resolver;
+    bool checked;                       /* __<fn>_chk */
+} Found;
+
+static bool read_at(int fd, void *buf, uint64_t offset, size_t size)
+{
+    return offset <= INT64_MAX && pread(fd, buf, size, offset) == size;
+}
+
+/* Where in the file what is at address @vaddr is, or -1. */
+static uint64_t file_offset(const ElfFile *elf, uint64_t vaddr)
+{
+    for (unsigned i = 0; i < elf->segments; i++) {
+        const struct elf_phdr *p = &elf->segment[i];
+
+        if (p->p_type == PT_LOAD && vaddr >= p->p_vaddr &&
+            vaddr - p->p_vaddr < p->p_filesz) {
+            return p->p_offset + (vaddr - p->p_vaddr);
+        }
+    }
+    return -1;
+}
+
+static bool read_segments(ElfFile *elf, const struct elfhdr *ehdr)
+{
+    elf->segments = tswap16(ehdr->e_phnum);
+    if (elf->segments > MOST_SEGMENTS ||
+        tswap16(ehdr->e_phentsize) != sizeof(struct elf_phdr) ||
+        !read_at(elf->fd, elf->segment, tswapal(ehdr->e_phoff),
+                 elf->segments * sizeof(struct elf_phdr))) {
+        return false;
+    }
+    for (unsigned i = 0; i < elf->segments; i++) {
+        struct elf_phdr *p = &elf->segment[i];
+
+        p->p_type = tswap32(p->p_type);
+        p->p_offset = tswapal(p->p_offset);
+        p->p_vaddr = tswapal(p->p_vaddr);
+        p->p_filesz = tswapal(p->p_filesz);
+        if (p->p_type == PT_DYNAMIC) {
+            elf->dynamic = p;
+        } else if (p->p_type == PT_INTERP) {
+            elf->has_interp = true;
+        }
+    }
+    return true;
+}
+
+static void read_soname(ElfFile *elf)
+{
+    struct { abi_ulong tag, value; } entry[MOST_DYNAMIC];
+    abi_ulong soname = 0, strtab = 0;
+    uint64_t offset;
+    size_t n;
+
+    if (!elf->dynamic) {
+        return;
+    }
+    n = MIN(elf->dynamic->p_filesz / sizeof(entry[0]), MOST_DYNAMIC);
+    if (!read_at(elf->fd, entry, elf->dynamic->p_offset,
+                 n * sizeof(entry[0]))) {
+        return;
+    }
+    for (size_t i = 0; i < n && entry[i].tag != DT_NULL; i++) {
+        switch (tswapal(entry[i].tag)) {
+        case DT_SONAME:
+            soname = tswapal(entry[i].value);
+            break;
+        case DT_STRTAB:
+            strtab = tswapal(entry[i].value);
+            break;
+        }
+    }
+    offset = file_offset(elf, strtab);
+    if (soname && offset != -1) {
+        /* Whatever follows it: a name that is cut off is none of ours. */
+        if (pread(elf->fd, elf->soname, LONGEST_SONAME, offset + soname) < 0) {
+            elf->soname[0] = 0;
+        }
+    }
+}
+
+/* glibc, its loader, and musl, which is its own loader */
+static bool is_libc(const char *soname)
+{
+    return !strcmp(soname, "libc.so.6") ||
+           !strcmp(soname, "ld.so.1") ||
+           g_str_has_prefix(soname, "ld-linux") ||
+           g_str_has_prefix(soname, "ld-musl-") ||
+           g_str_has_prefix(soname, "libc.musl-");
+}
+
+/*
+ * glibc's own calls of functions that others have a resolver for may go to an
+ * entry that neither a symbol nor a resolver names.  A fortified function that
+ * does nothing but to compare n and the room ends in that.  Returns where in
+ * the file that is, if the code at @at is such a function's, or -1.
+ */
+static uint64_t find_tail(const ElfFile *elf, uint64_t at)
+{
+#ifdef TARGET_AARCH64
+    /* cmp x3, x2; b.lo .+8; b <entry> */
+    uint32_t insn[3];
+
+    if (read_at(elf->fd, insn, at, sizeof(insn)) &&
+        le32_to_cpu(insn[0]) == 0xeb02007f &&
+        le32_to_cpu(insn[1]) == 0x54000043 &&
+        extract32(le32_to_cpu(insn[2]), 26, 6) == 5) {
+        return at + 8 + sextract32(le32_to_cpu(insn[2]), 0, 26) * 4;
+    }
+#endif
+    return -1;
+}
+
+/* The first section of @type, or NULL. */
+static const struct elf_shdr *find_section(const struct elf_shdr *shdr,
+                                           unsigned n, uint32_t type)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (tswap32(shdr[i].sh_type) == type) {
+            return &shdr[i];
+        }
+    }
+    return NULL;
+}
+
+/* The contents of a section, and a 0 behind them, or NULL. */
+static void *read_section(const ElfFile *elf, const struct elf_shdr *s)
+{
+    uint64_t size = tswapal(s->sh_size);
+    g_autofree char *data = NULL;
+
+    if (tswap32(s->sh_type) == SHT_NOBITS || size > LARGEST_TABLE) {
+        return NULL;
+    }
+    data = g_malloc(size + 1);
+    data[size] = 0;
+    return read_at(elf->fd, data, tswapal(s->sh_offset), size)
+        ? g_steal_pointer(&data) : NULL;
+}
+
+static bool is_guest_isa(const struct elf_sym *sym)
+{
+#ifdef TARGET_MIPS
+    /* MIPS16 and microMIPS: STO_MIPS16, STO_MIPS_ISA */
+    return (sym->st_other & 0xf0) != 0xf0 && (sym->st_other & 0xc0) != 0x80;
+#else
+    return true;
+#endif
+}
+
+/* Is it __<name>_chk? */
+static bool is_checked(const char *name)
+{
+    return g_str_has_prefix(name, "__") && g_str_has_suffix(name, "_chk");
+}
+
+/*
+ * Add what the symbol table @symtab defines to @found.  Returns where
+ * __libc_start_main() is in it, or -1.
+ */
+static int find_functions(const ElfFile *elf, const struct elf_shdr *symtab,
+                          const struct elf_shdr *shdr, unsigned sections,
+                          GArray *found)
+{
+    unsigned link = tswap32(symtab->sh_link);
+    g_autofree struct elf_sym *syms = NULL;
+    g_autofree char *strings = NULL;
+    uint64_t size;
+    int start = -1;
+
+    if (link >= sections) {
+        return -1;
+    }
+    syms = read_section(elf, symtab);
+    strings = read_section(elf, &shdr[link]);
+    if (!syms || !strings) {
+        return -1;
+    }
+    size = tswapal(shdr[link].sh_size);
+    for (size_t n = tswapal(symtab->sh_size) / sizeof(*syms), i = 0;
+         i < n; i++) {
+        const struct elf_sym *sym = &syms[i];
+        unsigned type = ELF_ST_TYPE(sym->st_info);
+        uint32_t name = tswap32(sym->st_name);
+        Found f = {
+            .value = tswapal(sym->st_value),
+            .section = tswap16(sym->st_shndx),
+            .resolver = type == STT_GNU_IFUNC,
+        };
+
+        if ((type != STT_FUNC && type != STT_GNU_IFUNC) ||
+            f.section == SHN_UNDEF || f.section >= SHN_LORESERVE ||
+            name >= size || !is_guest_isa(sym)) {
+            continue;
+        }
+        f.fn = native_bypass_find(strings + name);
+        if (!f.fn && is_checked(strings + name)) {
+            g_autofree char *plain = g_strndup(strings + name + 2,
+                                               strlen(strings + name) - 6);
+
+            f.fn = native_bypass_find(plain);
+            f.checked = f.fn != NULL;
+        }
+        if (f.fn || f.resolver) {
+            g_array_append_val(found, f);
+        } else if (!strcmp(strings + name, "__libc_start_main")) {
+            start = found->len;
+            g_array_append_val(found, f);
+        }
+    }
+    return start;
+}
+
+/* Returns true if this is one function more. */
+static bool hook(const ElfFile *elf, const Found *f, abi_ulong start,
+                 abi_ulong len, uint64_t offset)
+{
+#if defined(TARGET_ARM) && !defined(TARGET_AARCH64)
+    const unsigned thumb = f->value & 1;
+#else
+    const unsigned thumb = 0;
+#endif
+    uint64_t at = file_offset(elf, f->value - thumb);
+    abi_ulong pc;
+
+    if (f->checked) {
+        at = f->resolver ? -1 : find_tail(elf, at);
+    }
+    pc = start + (at - offset) + thumb;
+    if (at < offset || at - offset >= len) {
+        return false;
+    }
+    return (f->resolver
+            ? native_bypass_hook_resolver(pc, f->fn, start, start + len - 1)
+            : native_bypass_hook_call(pc, f->fn)) && f->fn;
+}
+
+void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
+                          int fd, off_t offset)
+{
+    g_autofree ElfFile *elf = NULL;
+    g_autofree struct elf_shdr *shdr = NULL;
+    g_autoptr(GArray) found = NULL;
+    const struct elf_shdr *symtab;
+    struct elfhdr ehdr;
+    struct stat st;
+    unsigned sections, count = 0;
+    int libc_start = -1;
+    bool by_name;
+
+    if (!native_bypass_auto || fd < 0 || (flags & MAP_ANONYMOUS) ||
+        (prot & (PROT_EXEC | PROT_WRITE)) != PROT_EXEC ||
+        fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+        !read_at(fd, &ehdr, 0, sizeof(ehdr)) ||
+        !native_bypass_elf_fits(&ehdr)) {
+        return;
+    }
+    elf = g_new0(ElfFile, 1);
+    elf->fd = fd;
+    if (!read_segments(elf, &ehdr)) {
+        return;
+    }
+    read_soname(elf);
+    by_name = is_libc(elf->soname);
+    if (!by_name &&
+        (elf->soname[0] || elf->has_interp || native_bypass_started)) {
+        return;
+    }
+
+    sections = tswap16(ehdr.e_shnum);
+    if (sections == 0 || sections > MOST_SECTIONS ||
+        tswap16(ehdr.e_shentsize) != sizeof(*shdr)) {
+        return;
+    }
+    shdr = g_new(struct elf_shdr, sections);
+    if (!read_at(fd, shdr, tswapal(ehdr.e_shoff), sections * sizeof(*shdr))) {
+        return;
+    }
+    found = g_array_new(false, false, sizeof(Found));
+    symtab = find_section(shdr, sections, SHT_DYNSYM);
+    if (symtab) {
+        libc_start = find_functions(elf, symtab, shdr, sections, found);
+    }
+    symtab = find_section(shdr, sections, SHT_SYMTAB);
+    if (found->len == 0 && symtab) {
+        libc_start = find_functions(elf, symtab, shdr, sections, found);
+    }
+    if (!by_name) {
+        /*
+         * What a static program defines itself is linked before the C
+         * library, whose first object is that of __libc_start_main().
+         */
+        Found s;
+
+        if (libc_start < 0) {
+            return;
+        }
+        s = g_array_index(found, Found, libc_start);
+        for (unsigned i = found->len; i-- > 0;) {
+            const Found *f = &g_array_index(found, Found, i);
+
+            if (f->section != s.section || f->value < s.value) {
+                g_array_remove_index_fast(found, i);
+            }
+        }
+    }
+    /* A resolver that has one of our names may have others, too. */
+    for (int pass = 0; pass < 2; pass++) {
+        for (unsigned i = 0; i < found->len; i++) {
+            const Found *f = &g_array_index(found, Found, i);
+
+            if (pass == 0 ? f->fn != NULL : f->resolver && !f->fn) {
+                count += hook(elf, f, start, len, offset);
+            }
+        }
+    }
+    if (count && qemu_loglevel_mask(LOG_NATIVE_BYPASS)) {
+        g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", fd);
+        g_autofree char *file = g_file_read_link(link, NULL);
+
+        qemu_log("native_bypass: %s: %u functions\n", file ?: link, count);
+    }
+}
+
+/* Does the guest's memory have what the file has? */
+static bool unchanged(abi_ulong start, abi_ulong len, int fd, off_t offset)
+{
+    const size_t size = 64 * KiB;
+    g_autofree char *memory = g_malloc(size), *file = g_malloc(size);
+    int mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+    bool same = mem >= 0;
+
+    for (abi_ulong i = 0; same && i < len; i += size) {
+        size_t n = MIN(len - i, size);
+
+        /* A read of memory that is behind the file's end would be a SIGBUS. */
+        same = read_at(mem, memory, (uintptr_t)g2h_untagged(start + i), n) &&
+               read_at(fd, file, offset + i, n) && !memcmp(memory, file, n);
+    }
+    if (mem >= 0) {
+        close(mem);
+    }
+    return same;
+}
+
+void native_bypass_protected(abi_ulong start, abi_ulong len, int prot)
+{
+    IntervalTreeRoot *maps;
+    IntervalTreeNode *node;
+    uint64_t host;
+
+    if (!native_bypass_auto ||
+        (prot & (PROT_EXEC | PROT_WRITE)) != PROT_EXEC ||
+        (page_get_flags(start) & PAGE_ANON)) {
+        return;
+    }
+    maps = read_self_maps();
+    host = (uintptr_t)g2h_untagged(start);
+    node = maps ? interval_tree_iter_first(maps, host, host) : NULL;
+    if (node) {
+        MapInfo *map = container_of(node, MapInfo, itree);
+        off_t offset = map->offset + (host - node->start);
+        int fd = map->path ? open(map->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+                           : -1;
+        struct stat st;
+
+        len = MIN(len, node->last - host + 1);
+        /* Of a function that ends behind it, the end may be another one. */
+        len -= MIN(len, NATIVE_LONGEST);
+        if (fd >= 0 && len > 0 && fstat(fd, &st) == 0 &&
+            st.st_dev == map->dev && st.st_ino == map->inode &&
+            unchanged(start, len + NATIVE_LONGEST, fd, offset)) {
+            native_bypass_mapped(start, len, prot, 0, fd, offset);
+        }
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+    free_self_maps(maps);
+}

@@ -1,0 +1,83 @@
+#!/bin/sh
+#
+# Test what QEMU says of --native-bypass auto, and what it counts
+#
+# NATIVE_STATIC is a static program with symbols or "", NATIVE_MUSL a build of
+# native-exec with musl or "".
+#
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+test=native-by-address
+target=$TARGET_NAME
+# shellcheck source-path=SCRIPTDIR source=scripts.inc.sh
+. "$(dirname "$0")/scripts.inc.sh"
+auto="--native-bypass auto"
+log="-d native_bypass -D $tmp/log"
+
+# hooked PATTERN: is one file of that name said to have functions, and are
+# calls counted?
+hooked() {
+    lines=$(grep -c "^native_bypass: $1: [1-9][0-9]* functions\$" "$tmp/log")
+    [ "$lines" = 1 ] ||
+        fail "not one line for $1"
+    grep -v "functions\$" "$tmp/log" > "$tmp/counts"
+    counted "$tmp/counts"
+}
+
+# nothing_hooked: is that one line in the log, and are there no calls?
+nothing_hooked() {
+    printf 'native_bypass: %s\n' \
+        "no C library with symbols that QEMU knows" "0 calls" |
+        cmp -s - "$tmp/log" || fail "the log is another one"
+}
+
+# shellcheck disable=SC2086 # options
+{
+qemu "auto" $auto $log "$program" child 7
+expect 7 translated
+hooked ".*/libc\.so\.6"
+with auto "auto in the environment" $log "$program" child 7
+expect 7 translated
+hooked ".*/libc\.so\.6"
+with "$NATIVE_LIB" "auto, a library in the environment" \
+    $auto $log "$program" child 7
+expect 7 translated
+hooked ".*/libc\.so\.6"
+with auto "a library, auto in the environment" \
+    --native-bypass "$NATIVE_LIB" "$program" child 7
+expect 7 native
+
+for lib in "auto $NATIVE_LIB" "$NATIVE_LIB auto"; do
+    qemu "both" --native-bypass "${lib% *}" --native-bypass "${lib#* }" \
+        "$program" child 7
+    expect 1 "" "qemu-$target: --native-bypass: ${lib#* }: not together with*"
+done
+
+# Each function that is hooked, and each entry that a resolver gives, is traced.
+qemu "trace" $auto --trace native_bypass_hook "$program" child 7
+[ "$status" = 7 ] || fail "status $status"
+grep -q "^native_bypass_hook pc=0x[0-9a-f]* function=strlen " "$tmp/err" ||
+    fail "no event for strlen"
+
+if [ -n "$NATIVE_STATIC" ]; then
+    qemu "static, no option" "$NATIVE_STATIC" translated
+    expect 0 ""
+    qemu "static" $auto $log "$NATIVE_STATIC"
+    expect 0 ""
+    grep -q "native-auto-static: [1-9][0-9]* functions" "$tmp/log" ||
+        fail "not hooked"
+    qemu "stripped" $auto $log "$NATIVE_STATIC-stripped" translated
+    expect 0 ""
+    nothing_hooked
+else
+    skip static "no static C library"
+fi
+
+if [ -n "$NATIVE_MUSL" ]; then
+    qemu "musl" $auto $log "$NATIVE_MUSL" child 7
+    expect 7 translated
+    hooked ".*"
+fi
+}
+
+finish

@@ -1,0 +1,329 @@
+/*
+ * Native bypass: --native-bypass auto, in a dynamic program and in a static one
+ *
+ * A call by address is told from translated code by where it faults: at the
+ * function's entry, of which nothing has been executed.  Some functions load
+ * with their first instruction, so these two are chosen that do not.
+ *
+ * With an argument, it is to be translated.
+ *
+ *   -DNATIVE_STATIC: without what needs a shared C library
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <link.h>
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unwind.h>
+#include <wchar.h>
+
+#include "native-test.h"
+
+/* The code of "return 7", and the bit by which Thumb code is called */
+#if defined(__i386__) || defined(__x86_64__)
+static const uint8_t seven[] = { 0xb8, 7, 0, 0, 0, 0xc3 };
+#elif defined(__aarch64__)
+static const uint32_t seven[] = { 0xd28000e0, 0xd65f03c0 };
+#elif defined(__arm__)
+static const uint32_t seven[] = { 0xe3a00007, 0xe12fff1e };
+static const uint16_t thumb_seven[] = { 0x2007, 0x4770 };
+#elif defined(__mips__)
+static const uint32_t seven[] = { 0x03e00008, 0x24020007 };
+#endif
+
+/* Arm's and MIPS' glibc has no tables, QEMU's vdso for i386 a wrong one. */
+#if defined(__x86_64__) || defined(__aarch64__)
+# define CAN_UNWIND     true
+#else
+# define CAN_UNWIND     false
+#endif
+
+typedef void *MemccpyFn(void *dst, const void *src, int c, size_t n);
+
+static char *bad;               /* an address that faults */
+static char *missing;           /* one that faults once */
+static uintptr_t entry_seen, return_seen, args_seen[4];
+static bool caller_seen;
+
+static uintptr_t code_of(void *function)
+{
+#ifdef __arm__
+    return (uintptr_t)function & -2;
+#else
+    return (uintptr_t)function;
+#endif
+}
+
+/* For unwinding: a function of which it is known that it calls one of ours */
+static void *__attribute__((noinline)) call(MemccpyFn *fn, void *dst,
+                                            const void *src, int c, size_t n)
+{
+    void *result = fn(dst, src, c, n);
+
+    asm volatile("" : : : "memory");
+    return result;
+}
+
+static _Unwind_Reason_Code look_for_call(struct _Unwind_Context *context,
+                                         void *arg)
+{
+    if (code_of((void *)_Unwind_GetRegionStart(context)) == code_of(call)) {
+        caller_seen = true;
+        return _URC_END_OF_STACK;
+    }
+    return _URC_NO_REASON;
+}
+
+static bool look(siginfo_t *info, mcontext_t *mc)
+{
+    entry_seen = CONTEXT_PC(mc);
+    return_seen = CONTEXT_RETURN(mc) & -2;
+    for (int i = 0; i < 4; i++) {
+        args_seen[i] = CONTEXT_ARG(mc, i);
+    }
+    caller_seen = false;
+    if (CAN_UNWIND) {
+        _Unwind_Backtrace(look_for_call, NULL);
+    }
+    /* What is not mapped yet comes into being. */
+    return info->si_addr == missing && !mprotect(missing, page, PROT_RW);
+}
+
+/* Is a call of @fn native?  Then all of it is exact. */
+static bool is_native(MemccpyFn *fn, const char *who)
+{
+    char area[8] = "";
+    int sig = CATCH(call(fn, area, bad, 'x', 7));
+
+    CHECK(sig == SIGSEGV && caught.info.si_addr == bad, "%s: signal %d at %p",
+          who, sig, caught.info.si_addr);
+    if (entry_seen != code_of(fn)) {
+        return false;
+    }
+    CHECK(args_seen[0] == (uintptr_t)area && args_seen[1] == (uintptr_t)bad &&
+          args_seen[2] == 'x' && args_seen[3] == 7,
+          "%s: arguments 0x%lx, 0x%lx, 0x%lx, 0x%lx", who, (long)args_seen[0],
+          (long)args_seen[1], (long)args_seen[2], (long)args_seen[3]);
+    CHECK(return_seen - code_of(call) < 256, "%s: returns to 0x%lx", who,
+          (long)return_seen);
+    CHECK(!CAN_UNWIND || caller_seen || fn != memccpy,
+          "%s: not unwound to its caller", who);
+    return true;
+}
+
+/* A fault is mended, and the call made again. */
+static void test_restart(void)
+{
+    char *p = map_pages(NULL, 2 * page, PROT_NONE), area[64];
+
+    mprotect(p, page, PROT_RW);
+    missing = p + page;
+    for (size_t i = 0; i < 32; i++) {
+        p[page - 32 + i] = 'a' + i % 20;
+    }
+    CHECK(call(memccpy, area, p + page - 32, 0, 64) == area + 33,
+          "restarted call");
+    CHECK(area[0] == 'a' && area[31] == 'a' + 11 && !area[32], "%.33s", area);
+}
+
+static void *thread(void *arg)
+{
+    CHECK(is_native(memccpy, "thread"), "translated");
+    return NULL;
+}
+
+static void test_processes(void)
+{
+    pthread_t t;
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        bool native = is_native(memccpy, "child");
+
+        _exit(native && !failures ? 0 : 1);
+    }
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0, "status 0x%x",
+          status);
+    if (pthread_create(&t, NULL, thread, NULL) || pthread_join(t, NULL)) {
+        die("pthread_create");
+    }
+}
+
+/* Definitions of the program's own: one is not called by the C library. */
+static unsigned own_calls;
+
+size_t wcsnlen(const wchar_t *s, size_t n)
+{
+    size_t i = 0;
+
+    own_calls++;
+    while (i < n && s[i]) {
+        i++;
+    }
+    return i;
+}
+
+static void test_own(void)
+{
+    size_t (*volatile fn)(const wchar_t *, size_t) = wcsnlen; /* no builtin */
+    unsigned before = own_calls;
+
+    CHECK(fn(L"four", 9) == 4 && own_calls == before + 1, "%u calls",
+          own_calls - before);
+}
+
+/* The calls that the functions make themselves, and those of all others */
+static void test_inside(void)
+{
+    char text[200], *copy;
+
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = 0;
+    copy = strdup(text);
+    CHECK(copy && strlen(copy) == sizeof(text) - 1 && !strcmp(copy, text),
+          "strdup()");
+    free(copy);
+}
+
+static void write_code(uintptr_t at)
+{
+    const char *code = (const char *)seven;
+    size_t size = sizeof(seven);
+
+#ifdef __arm__
+    if (at & 1) {
+        code = (const char *)thumb_seven;
+        size = sizeof(thumb_seven);
+        at--;
+    }
+#endif
+    /* volatile, or it is a call of memcpy() */
+    for (volatile char *p = (char *)at; size--;) {
+        *p++ = *code++;
+    }
+    flush_code((char *)at, sizeof(seven));
+}
+
+/* Who writes to a function gets what was written. */
+static void test_patch(void)
+{
+    uintptr_t at = (uintptr_t)memccpy & -page;
+
+    CHECK(!mprotect((void *)at, 2 * page, PROT_RWX), "mprotect()");
+    CHECK(!is_native(memccpy, "writable code"), "native");
+    write_code((uintptr_t)memccpy);
+    CHECK(!mprotect((void *)at, 2 * page, PROT_READ | PROT_EXEC),
+          "mprotect() again");
+    CHECK(call(memccpy, bad, bad, 0, 1) == (void *)7, "not patched");
+}
+
+#ifndef NATIVE_STATIC
+static const ElfW(Phdr) *code_segment;
+static ElfW(Addr) base;
+static char path[4096];
+
+static int find_code(struct dl_phdr_info *info, size_t size, void *data)
+{
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+
+        if (p->p_type == PT_LOAD && (p->p_flags & PF_X) &&
+            code_of(memccpy) - info->dlpi_addr - p->p_vaddr < p->p_memsz) {
+            code_segment = p;
+            base = info->dlpi_addr;
+            strcpy(path, info->dlpi_name);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Another copy of the code, and what takes its place */
+static void test_mapping(void)
+{
+    size_t offset, size, at;
+    MemccpyFn *fn;
+    char *p;
+    int fd;
+
+    dl_iterate_phdr(find_code, NULL);
+    fd = open(path, O_RDONLY);
+    if (fd < 0) {
+        die(path);
+    }
+    offset = code_segment->p_offset & -page;
+    size = code_segment->p_offset + code_segment->p_filesz - offset;
+    at = (uintptr_t)memccpy - base - code_segment->p_vaddr +
+         code_segment->p_offset - offset;
+
+    p = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, offset);
+    fn = (MemccpyFn *)(p + at);
+    CHECK(p != MAP_FAILED && is_native(fn, "second copy"), "translated");
+    munmap(p, size);
+    map_pages(p, size, PROT_RWX);
+    write_code((uintptr_t)fn);
+    CHECK(call(fn, bad, bad, 0, 1) == (void *)7, "mapped over: native");
+
+    /* Mapped to be read, and executable later */
+    p = mmap(p, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, offset);
+    CHECK(p != MAP_FAILED && !mprotect(p, size, PROT_READ | PROT_EXEC) &&
+          is_native(fn, "mprotect()"), "translated");
+    munmap(p, size);
+    close(fd);
+}
+
+/* There is one address of a function, however it is asked for. */
+static void test_addresses(void)
+{
+    static const struct {
+        const char *name;
+        void *address;
+    } functions[] = {
+        { "memcpy", memcpy }, { "memmove", memmove }, { "memset", memset },
+        { "strlen", strlen }, { "strchr", strchr }, { "memccpy", memccpy },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+        void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+        const char *name = functions[i].name;
+
+        CHECK(dlsym(RTLD_DEFAULT, name) == functions[i].address &&
+              dlsym(RTLD_NEXT, name) == functions[i].address &&
+              dlsym(libc, name) == functions[i].address, "%s", name);
+    }
+    CHECK(dlsym(RTLD_DEFAULT, "wcsnlen") == wcsnlen &&
+          dlsym(RTLD_NEXT, "wcsnlen") != wcsnlen, "wcsnlen");
+}
+#else
+static void test_mapping(void)
+{
+}
+
+static void test_addresses(void)
+{
+}
+#endif
+
+int main(int argc, char **argv)
+{
+    bad = map_pages(NULL, page, PROT_NONE);
+    mend_signal = look;
+    catch_signals();
+    if (argc > 1) {
+        CHECK(!is_native(memccpy, "program"), "native");
+        return failures != 0;
+    }
+    CHECK(is_native(memccpy, "program"), "translated");
+    test_restart();
+    test_processes();
+    test_own();
+    test_inside();
+    test_addresses();
+    test_mapping();
+    test_patch();
+    return failures != 0;
+}
