@@ -19,9 +19,10 @@ typedef NativeFunction Function;
 #define FUNCTIONS   (sizeof(native_rows) / sizeof(native_rows[0]) - 1)
 
 static Function functions[FUNCTIONS];
+static size_t function_count;
 
 #define FOR_EACH_FUNCTION(f) \
-    for (const Function *f = functions; f < functions + FUNCTIONS; f++)
+    for (const Function *f = functions; f < functions + function_count; f++)
 
 /* Only some guests are told whether it was a write: -1 if not. */
 #if defined(__x86_64__) || defined(__i386__)
@@ -108,10 +109,12 @@ static inline void describe(const Call *c)
 
 static inline void init_functions(void)
 {
-    for (size_t i = 0; i < FUNCTIONS; i++) {
-        functions[i] = native_learn(&native_rows[i]);
-        if (!functions[i].call) {
-            die(functions[i].name);
+    FOR_EACH_ROW(row) {
+        if (!native_skips(row)) {
+            functions[function_count] = native_learn(row);
+            if (!functions[function_count++].call) {
+                die(row->name);
+            }
         }
     }
 }

@@ -19,6 +19,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
+#include <link.h>
+
 #include "native-table.h"
 #include "native-test.h"
 
@@ -522,8 +524,9 @@ static void find_functions(void)
     NativeFn *theirs = native_libc_function(row.name);
     Dl_info info = { };
 
-    CHECK(row.call && dladdr(row.call, &info) && info.dli_sname &&
-          !strcmp(info.dli_sname, row.name), "%s: not replaced", row.name);
+    CHECK(row.call && (getenv("NATIVE_AUTO") ||
+          (dladdr(row.call, &info) && info.dli_sname &&
+           !strcmp(info.dli_sname, row.name))), "%s: not replaced", row.name);
     if (!theirs) {
         theirs = strstr(row.name, "lcpy") ? plain_lcpy :
                  strstr(row.name, "lcat") ? plain_lcat : NULL;
@@ -531,6 +534,29 @@ static void find_functions(void)
     CHECK(theirs, "%s: nothing to compare with", row.name);
     function[LIBC] = theirs;
     function[NATIVE_LIB] = row.call;
+}
+
+/* Have the other copy of the C library translated. */
+static void translate_libc(void)
+{
+    const ElfW(Phdr) *p;
+    const char *base;
+    Dl_info info;
+
+    FOR_EACH_ROW(row) {
+        /* Once its resolver has been called, an entry is not hooked again. */
+        native_libc_function(row->name);
+    }
+    if (!dladdr(libc_memcpy, &info)) {
+        die("dladdr");
+    }
+    base = info.dli_fbase;
+    p = (const void *)(base + ((const ElfW(Ehdr) *)base)->e_phoff);
+    while (p->p_type != PT_LOAD || !(p->p_flags & PF_X)) {
+        p++;
+    }
+    base = (const char *)((uintptr_t)(base + p->p_vaddr) & -page);
+    CHECK(!mprotect((void *)base, p->p_memsz, PROT_RWX), "mprotect()");
 }
 
 #ifdef __x86_64__
@@ -605,9 +631,12 @@ int main(int argc, char **argv)
         arena[i / 2][i % 2] = map_guarded(arena_size, PROT_RW);
     }
     catch_signals();
+    if (getenv("NATIVE_AUTO")) {
+        translate_libc();
+    }
 
     for (i = 0; native_rows[i].name; i++) {
-        if (count && !chosen[i]) {
+        if ((count && !chosen[i]) || native_skips(&native_rows[i])) {
             continue;
         }
         learn(&native_rows[i]);

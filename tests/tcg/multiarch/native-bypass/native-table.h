@@ -152,15 +152,31 @@ static inline NativeFn *native_function(const char *name)
     return fn && native_is_ours(fn) ? fn : NULL;
 }
 
-/* The function of the guest's own C library, or NULL */
+/*
+ * The function of the guest's own C library, or NULL.  With "auto", that of
+ * another copy of it, which a test may make writable: that one is translated.
+ */
 static inline NativeFn *native_libc_function(const char *name)
 {
     static void *libc;
 
     if (!libc) {
-        libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+        libc = getenv("NATIVE_AUTO")
+            ? dlmopen(LM_ID_NEWLM, "libc.so.6", RTLD_NOW)
+            : dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
     }
     return libc ? (NativeFn *)dlsym(libc, name) : NULL;
+}
+
+/*
+ * With "auto", what the C library does not have is nobody's, and what it has
+ * of the rows that are made of others is its own code.
+ */
+static inline bool native_skips(const NativeRow *row)
+{
+    return getenv("NATIVE_AUTO") &&
+           (row->kind == KIND_GUEST || row->kind == KIND_CHECKED ||
+            !native_libc_function(row->name));
 }
 
 /*
