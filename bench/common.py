@@ -28,7 +28,7 @@ def binary(guest, way):
 
 def qemu(guest, root, way, options=()):
     """The command that runs a guest's program one of the ways."""
-    return guests.qemu(guest, root, way == 'bypass', options, binary(guest, way))
+    return guests.qemu(guest, root, 'library' if way == 'bypass' else '', options, binary(guest, way))
 
 
 class Table:

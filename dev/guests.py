@@ -60,12 +60,15 @@ def documentation(out):
     return path
 
 
-def qemu(guest, root, bypass=False, options=(), binary=None):
-    """The command that runs a guest's program with the libraries below root; binary is another QEMU."""
+def qemu(guest, root, native='', options=(), binary=None):
+    """The command that runs a guest's program with the libraries below root; binary is another QEMU.
+
+    native is what makes native calls: 'library' (libnative.so), 'auto' or nothing.
+    """
     command = [str(binary or BUILD / f'qemu-{guest}'), '-L', str(root)]
     if (root / 'lib/libc.so.6').exists():
         # or the host's ld.so.cache leads i386's loader to another C library
         command += ['-E', f'LD_LIBRARY_PATH={root}/lib']
-    if bypass:
-        command += ['--native-bypass', str(NATIVE / f'{guest}-linux-user/libnative.so')]
+    if native:
+        command += ['--native-bypass', 'auto' if native == 'auto' else str(NATIVE / f'{guest}-linux-user/libnative.so')]
     return command + list(options)
