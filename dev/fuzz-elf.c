@@ -1,0 +1,105 @@
+/*
+ * For libFuzzer: a file of any contents is mapped under --native-bypass auto
+ *
+ * What the reader of symbol tables has of QEMU is here, and checks that no hook
+ * is outside of the mapping.  Built and run by dev/fuzz-elf.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/log.h"
+#include "qemu/selfmap.h"
+#include "qemu.h"
+#include "user/guest-host.h"
+#include "user/native-bypass.h"
+#include "user/native-hooks.h"
+#include "user/page-protection.h"
+#include "native-bypass.h"
+#include "target_elf.h"
+#include "elf.h"
+
+#define START   0x10000
+
+bool native_bypass_auto = true;
+bool native_bypass_started;
+unsigned qemu_loglevel;
+uintptr_t guest_base;
+static size_t mapped;
+
+bool native_bypass_elf_fits(const void *header)
+{
+    const struct elfhdr *ehdr = header;
+
+    return ehdr->e_ident[EI_CLASS] == ELF_CLASS;
+}
+
+const NativeFunction *native_bypass_find(const char *name)
+{
+    static const char function;
+
+    return strlen(name) % 2 ? (const NativeFunction *)&function : NULL;
+}
+
+static bool is_inside(vaddr pc)
+{
+    g_assert(pc >= START && pc - START < mapped + 2);
+    return true;
+}
+
+bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn)
+{
+    return is_inside(pc);
+}
+
+bool native_bypass_hook_resolver(vaddr pc, const NativeFunction *fn,
+                                 vaddr first, vaddr last)
+{
+    return is_inside(pc);
+}
+
+void qemu_log(const char *fmt, ...)
+{
+}
+
+int page_get_flags(vaddr address)
+{
+    return 0;
+}
+
+IntervalTreeRoot *read_self_maps(void)
+{
+    return NULL;
+}
+
+void free_self_maps(IntervalTreeRoot *root)
+{
+}
+
+IntervalTreeNode *interval_tree_iter_first(IntervalTreeRoot *root,
+                                           uint64_t start, uint64_t last)
+{
+    return NULL;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The first byte says where in the file the mapping begins. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static int fd = -1;
+    off_t offset;
+
+    if (fd < 0) {
+        fd = memfd_create("elf", 0);
+    }
+    if (size < 1 || ftruncate(fd, 0) < 0 ||
+        pwrite(fd, data + 1, size - 1, 0) != size - 1) {
+        return 0;
+    }
+    offset = data[0] % 4 ? 0 : data[0] * 0x1000;
+    mapped = 1 << (data[0] % 24);
+    native_bypass_mapped(START, mapped, PROT_READ | PROT_EXEC, MAP_PRIVATE,
+                         fd, offset);
+    return 0;
+}
