@@ -194,10 +194,19 @@ static bool is_guest_isa(const struct elf_sym *sym)
 #endif
 }
 
-/* Is it __<name>_chk? */
-static bool is_checked(const char *name)
+/* What __<name>_chk checks the calls of, if @name is that; or NULL. */
+static const NativeFunction *find_checked(const char *name)
 {
-    return g_str_has_prefix(name, "__") && g_str_has_suffix(name, "_chk");
+    size_t len = strlen(name);
+    g_autofree char *plain = NULL;
+
+    /* More than "__" and "_chk", which may be the same underline. */
+    if (len <= 6 || !g_str_has_prefix(name, "__") ||
+        !g_str_has_suffix(name, "_chk")) {
+        return NULL;
+    }
+    plain = g_strndup(name + 2, len - 6);
+    return native_bypass_find(plain);
 }
 
 /*
@@ -240,11 +249,8 @@ static int find_functions(const ElfFile *elf, const struct elf_shdr *symtab,
             continue;
         }
         f.fn = native_bypass_find(strings + name);
-        if (!f.fn && is_checked(strings + name)) {
-            g_autofree char *plain = g_strndup(strings + name + 2,
-                                               strlen(strings + name) - 6);
-
-            f.fn = native_bypass_find(plain);
+        if (!f.fn) {
+            f.fn = find_checked(strings + name);
             f.checked = f.fn != NULL;
         }
         if (f.fn || f.resolver) {
