@@ -15,10 +15,12 @@ from guests import BUILD, ROOT  # noqa: E402,F401
 OUT = BUILD / 'bench'
 # The environment of whatever is measured.
 ENV = {'PATH': '/usr/bin:/bin', 'LC_ALL': 'C', 'HOME': '/nonexistent'}
-# Guest code is translated by the unpatched QEMU, by ours without the option, or runs with it.
+# Guest code is translated by the unpatched QEMU, by ours without the option, or runs with the option and the library.
 WAYS = ('pristine', 'translated', 'bypass')
 # What is compared: how many times as fast is the second one?
-RATIOS = {'control_flow': ('pristine', 'translated'), 'native': ('translated', 'bypass'), 'both': ('pristine', 'bypass')}
+RATIOS = {'control_flow': ('pristine', 'translated'), 'native': ('translated', 'bypass'),
+          'both': ('pristine', 'bypass'), 'auto_native': ('translated', 'auto'), 'auto_both': ('pristine', 'auto'),
+          'auto_over_library': ('bypass', 'auto')}
 
 
 def binary(guest, way):
@@ -28,7 +30,7 @@ def binary(guest, way):
 
 def qemu(guest, root, way, options=()):
     """The command that runs a guest's program one of the ways."""
-    return guests.qemu(guest, root, 'library' if way == 'bypass' else '', options, binary(guest, way))
+    return guests.qemu(guest, root, {'bypass': 'library', 'auto': 'auto'}.get(way, ''), options, binary(guest, way))
 
 
 class Table:
@@ -107,9 +109,14 @@ class Progress:
         return failed
 
 
+def ratios(ways):
+    """What is compared of these ways."""
+    return {name: pair for name, pair in RATIOS.items() if set(pair) <= set(ways)}
+
+
 def fields(ways, unit):
     """The columns of a table of samples."""
-    return (*(f'{w}_{unit}' for w in ways), *(f'{w}_median_{unit}' for w in ways), 'rounds', 'stable', *RATIOS)
+    return (*(f'{w}_{unit}' for w in ways), *(f'{w}_median_{unit}' for w in ways), 'rounds', 'stable', *ratios(ways))
 
 
 def row_of(samples, unit, is_stable):
@@ -118,7 +125,7 @@ def row_of(samples, unit, is_stable):
     return {**{f'{w}_{unit}': f'{b:.4f}' for w, b in best.items()},
             **{f'{w}_median_{unit}': f'{median(s):.4f}' for w, s in samples.items()},
             'rounds': len(samples['bypass']), 'stable': int(is_stable),
-            **{name: f'{best[a] / best[b]:.3f}' for name, (a, b) in RATIOS.items()}}
+            **{name: f'{best[a] / best[b]:.3f}' for name, (a, b) in ratios(best).items()}}
 
 
 def stable(a, b, limit=0.05):

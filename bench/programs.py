@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""make bench: whole programs of Debian's, under the unpatched QEMU, under ours and with the bypass."""
+"""make bench: whole programs of Debian's, under the unpatched QEMU, under ours, with the library and with auto."""
 import hashlib
 import os
 import shutil
@@ -8,14 +8,17 @@ from pathlib import Path
 
 import common
 import guests
-from common import BUILD, ENV, OUT, ROOT, WAYS
+import where
+from common import BUILD, ENV, OUT, ROOT
 
-TABLES = {'programs': (('guest', 'program'), (*common.fields(WAYS, 'cpu_s'), 'counts'))}
+WAYS = (*common.WAYS, 'auto')
+TABLES = {'programs': (('guest', 'program'), (*common.fields(WAYS, 'cpu_s'), 'counts', 'library_calls', 'auto_calls',
+                                              'inside_libc'))}
 ARCHITECTURES = {'aarch64': 'arm64', 'arm': 'armhf', 'i386': 'i386', 'mipsel': 'mipsel',
                  'mips64el': 'mips64el', 'x86_64': 'amd64'}
 SUITE = 'bookworm'              # Debian 12, the last one with mipsel and mips64el
 PACKAGES = ('coreutils grep sed mawk jq sqlite3 python3-minimal libpython3-stdlib perl gzip xz-utils tar '
-            'openssl dash bash cpp-12').split()
+            'openssl dash bash cpp-12 libc-bin').split()
 DATA = OUT / 'data'
 SIZES = (0.3, 1, 2, 5, 16, 20, 60, 160)    # of texts, in MB
 SMALL = 0.003                   # scale of the inputs that instructions are counted with
@@ -82,6 +85,7 @@ const char *find{0}(unsigned key, unsigned *value)
 PROGRAMS = {
     'true': ['true'],
     'sort': ['sort', '@/text-20'],
+    'sort-utf8': ['sort', '@/text-20'],
     'uniq': ['uniq', '-c', '@/words'],
     'wc': ['wc', '@/text-20'],
     'cut': ['cut', '-d ', '-f2,4-', '@/text-60'],
@@ -106,8 +110,10 @@ PROGRAMS = {
     'sh-200': ['dash', '@/many.sh'],
 }
 SHORT = ('true', 'sh-200')      # processes
-DEMO = 'words'
-NAMES = [*PROGRAMS, DEMO]
+DEMO = 'words'                  # for guests that Debian 12 has no programs for
+OWN = {DEMO: (ROOT / 'dev/demo/words.c', '@/text-5'), 'lines': (ROOT / 'bench/lines.c', '@/text-20')}
+NAMES = [*PROGRAMS, *OWN]
+INSIDE = ('sort-utf8', 'lines')  # there for what auto gains: not in the means
 
 
 class Job:
@@ -125,7 +131,8 @@ class Job:
         qemu = common.qemu(self.guest, self.root, way, options)
         return ([*qemu, *(str(a).replace('@/', f'{DATA / inputs}/') for a in self.argv)],
                 # how it starts others, since the kernel need not know how to run a guest's program
-                {**ENV, 'RUN': f'{" ".join(qemu)} {self.root}/usr/bin'})
+                {**ENV, 'RUN': f'{" ".join(qemu)} {self.root}/usr/bin',
+                 'LC_ALL': 'C.UTF-8' if self.name == 'sort-utf8' else 'C'})
 
     def clear(self):
         """An empty working directory."""
@@ -202,11 +209,12 @@ def make_inputs(where, scale):
         shutil.copytree(docs, where / f'tree/copy-{copy}')
 
 
-def demo(guest):
-    """The cross-compiled program of make demo, for guests that Debian 12 has no programs for."""
-    binary = OUT / f'words-{guest}'
-    subprocess.run([guests.compiler(guest), '-O2', '-o', binary, ROOT / 'dev/demo/words.c'], check=True)
-    return Job(guest, DEMO, guests.sysroot(guest), [binary, '@/text-5'])
+def own(guest, name):
+    """A cross-compiled program."""
+    source, text = OWN[name]
+    binary = OUT / f'{name}-{guest}'
+    subprocess.run([guests.compiler(guest), '-O2', '-o', binary, source], check=True)
+    return Job(guest, name, guests.sysroot(guest), [binary, text])
 
 
 def prepare(guest_names, names):
@@ -215,11 +223,11 @@ def prepare(guest_names, names):
     make_data()
     for guest in guest_names:
         arch = ARCHITECTURES.get(guest)
-        if not arch and DEMO in names:
+        for name in (n for n in OWN if n in names and not (arch and n == DEMO)):
             if guests.compiler(guest):
-                jobs.append(demo(guest))
+                jobs.append(own(guest, name))
             else:
-                left_out.append(f'{DEMO} of {guest}: no {guests.TRIPLETS[guest]}-gcc')
+                left_out.append(f'{name} of {guest}: no {guests.TRIPLETS[guest]}-gcc')
         wanted = [n for n in names if arch and n in PROGRAMS]
         if not wanted:
             continue
@@ -237,9 +245,11 @@ def prepare(guest_names, names):
     return jobs, left_out
 
 
-def row_of(samples, steady):
-    """The values of a program, of the seconds of CPU time each way takes."""
-    return {**common.row_of(samples, 'cpu_s', steady), 'counts': int(min(samples['pristine']) >= COUNTS)}
+def row_of(name, samples, steady, library, auto):
+    """The values of a program, of the seconds of CPU time each way takes and its calls with the library and auto."""
+    return {**common.row_of(samples, 'cpu_s', steady),
+            'counts': int(name not in INSIDE and min(samples['pristine']) >= COUNTS),
+            'library_calls': library, 'auto_calls': auto, 'inside_libc': f'{1 - library / auto:.3f}'}
 
 
 def measure(job, quick):
@@ -258,7 +268,10 @@ def measure(job, quick):
         if len(digests) > 1:
             raise RuntimeError(f'the outputs differ, see {job.dir.relative_to(ROOT)}')
         rounds, steady = rounds + 1, common.steady(list(samples.values()), limit)
-    return row_of(samples, steady)
+    library, auto = (where.calls(job, w)[where.ALL] for w in ('bypass', 'auto'))
+    if not auto:
+        raise RuntimeError('no native call with auto')
+    return row_of(job.name, samples, steady, library, auto)
 
 
 def run(jobs, quick, table, progress):

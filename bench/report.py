@@ -14,9 +14,12 @@ from common import geomean, guests
 
 # Sizes of short, medium and large calls
 CLASSES = ((0, 128), (129, 4096), (4097, 1 << 62))
-GAINS = dict(zip(common.RATIOS, ('control flow', 'native calls', 'both')))
+GAINS = dict(zip(common.RATIOS, ('control flow', 'native calls', 'both', 'native calls, auto', 'both, auto',
+                                 'auto over library')))
+# Of a program, against pristine QEMU: without the option, with the library, with auto
+WHOLE = ('control_flow', 'both', 'auto_both')
 LEAST = 0.98                    # no program may be slower than that
-COLORS = {'pristine': '#8c8c8c', 'translated': '#c44e52', 'bypass': '#4c72b0', 'host': '#55a868'}
+COLORS = {'pristine': '#8c8c8c', 'translated': '#c44e52', 'bypass': '#4c72b0', 'auto': '#dd8452', 'host': '#55a868'}
 # Cells that are not as they should be
 LIMITS = {calls.slower_than_pristine: 'slower than translated by pristine QEMU',
           calls.slower_than_ours: f'of {calls.PAYS} bytes and more slower than translated by ours',
@@ -65,9 +68,10 @@ class Data:
         return geomean(float(r[field]) for r in self.of(self.programs, guest) if r['counts'] == '1')
 
     def slow_programs(self):
-        """Programs that lose, and what by: without the option and with it."""
-        return [f'{r["program"]} of {r["guest"]} {r["control_flow"]}/{r["both"]}' for r in self.programs
-                if min(float(r['control_flow']), float(r['both'])) < LEAST]
+        """Programs that lose, and what by; the last figure is auto over the library."""
+        fields = (*WHOLE, 'auto_over_library')
+        return [f'{r["program"]} of {r["guest"]} {"/".join(r[f] for f in fields)}' for r in self.programs
+                if min(float(r[f]) for f in fields) < LEAST]
 
 
 def cell_name(row):
@@ -87,16 +91,16 @@ def promised(data, guest):
     return [number(geomean(ratios)), number(median(ratios) if ratios else None),
             f'{float(worst["over_host"]):.1f} {cell_name(worst)}' if worst else '-',
             *(sum(map(limit, rows)) for limit in (calls.over_limit, calls.slower_than_pristine, calls.slower_than_ours)),
-            *(number(data.counted(guest, f)) for f in ('control_flow', 'both')),
-            *(f'{number(ran[n]["control_flow"])}/{number(ran[n]["both"])}' if n in ran else '-' for n in programs.SHORT)]
+            *(number(data.counted(guest, f)) for f in WHOLE),
+            *('/'.join(number(ran[n][f]) for f in WHOLE) if n in ran else '-' for n in programs.SHORT)]
 
 
 def summary(data, left_out):
     """The screen at the end of a run."""
-    form = '{:<8} {:>5} {:>6}  {:<35} {:>4} {:>8} {:>5} {:>8} {:>5} {:>10} {:>10}'
+    form = '{:<8} {:>5} {:>6}  {:<35} {:>4} {:>8} {:>5} {:>8} {:>5} {:>5} {:>14} {:>14}'
     lines = [form.format('', f'<={calls.NEAR} B', 'over', "the host's own", '', 'slower', 'than', 'programs', '',
-                         'short', ''),
-             form.format('guest', 'mean', 'median', 'worst', '>4', 'pristine', 'ours', 'control', 'both',
+                         '', 'short', ''),
+             form.format('guest', 'mean', 'median', 'worst', '>4', 'pristine', 'ours', 'control', 'both', 'auto',
                          *programs.SHORT)]
     lines += [form.format(g, *promised(data, g)) for g in data.guests]
     bad = {limit: sum(map(limit, data.cells)) for limit in LIMITS}
@@ -109,9 +113,10 @@ def summary(data, left_out):
               f'{bad[calls.far_from_host]} of 64 Ki and more take over 1.1 times the host\'s; {unsteady} are not stable '
               'to 5 %.',
               f'Programs of {programs.COUNTS} s and more, times as fast as under pristine QEMU in CPU time: without '
-              'the option, with it.']
+              'the option, with the library, with auto.']
     if slow:
-        lines.append(f'{len(slow)} slower than {LEAST}: {", ".join(slow[:3])}' + (', ...' if len(slow) > 3 else ''))
+        lines.append(f'{len(slow)} slower than {LEAST}, or so with auto than with the library (the last figure): '
+                     f'{", ".join(slow[:3])}' + (', ...' if len(slow) > 3 else ''))
     if left_out:
         lines.append(f'NOT COMPLETE: {len(left_out)} left out or failed:')
         lines += [f'  {line}' for line in left_out[:8]]
@@ -201,20 +206,21 @@ def heat_map(data, field):
 
 
 def bars(ax, names, rows):
-    """Times as fast as under pristine QEMU, two bars for each program."""
+    """Times as fast as under pristine QEMU, three bars for each program."""
     found = {r['program']: r for r in rows}
-    for way, field, label, offset in (('translated', 'control_flow', 'without the option', -0.2),
-                                      ('bypass', 'both', 'with native calls', 0.2)):
+    for way, field, label, offset in (('translated', 'control_flow', 'without the option', -0.27),
+                                      ('bypass', 'both', 'with the library', 0),
+                                      ('auto', 'auto_both', 'with auto', 0.27)):
         at = [i for i, n in enumerate(names) if n in found]
         values = [float(found[names[i]][field]) for i in at]
-        ax.barh([i + offset for i in at], values, 0.4, color=COLORS[way], label=label)
+        ax.barh([i + offset for i in at], values, 0.27, color=COLORS[way], label=label)
         for i, v in zip(at, values):
             ax.text(v, i + offset, f' {v:.2f}', va='center', fontsize=5)
     ax.axvline(1, color='#444', linewidth=0.8)
     ax.set_yticks(range(len(names)), names, fontsize=7)
     # from above, with room for the legend
     ax.set_ylim(len(names) + 1, -0.7)
-    ax.set_xlim(0, max((float(r[f]) for r in rows for f in ('control_flow', 'both')), default=1) * 1.15)
+    ax.set_xlim(0, max((float(r[f]) for r in rows for f in WHOLE), default=1) * 1.15)
 
 
 def program_bars(data):
@@ -280,9 +286,18 @@ def guest_table(data):
         for field, name in GAINS.items():
             classes = [[r for r in cells if calls.sized(r, *sizes)] for sizes in CLASSES]
             classes.append([r for r in cells if r['align'] == 'mix'])
-            rows.append([guest, name, *(number(geomean(float(r[field]) for r in c)) for c in classes),
+            rows.append([guest, name, *(number(geomean(float(r[field]) for r in c if field in r)) for c in classes),
                          number(data.counted(guest, field))])
     return table(['guest', '', 'calls up to 128 B', 'to 4 Ki', 'larger', 'mix of sizes', 'programs'], rows)
+
+
+def auto_table(data):
+    """What auto gains over the library, and the share of its calls that come from inside the C library."""
+    found = {(r['program'], r['guest']): f'{number(r["auto_over_library"])} ({100 * float(r["inside_libc"]):.0f} %)'
+             for r in data.programs}
+    return table(['auto over library (calls from inside the C library)', *data.guests],
+                 [[n, *(found.get((n, g), '-') for g in data.guests)] for n in programs.NAMES
+                  if any((n, g) in found for g in data.guests)])
 
 
 def breakdown(data):
@@ -332,9 +347,10 @@ def write(out, data, about, left_out, when):
         f'<p>{html.escape(about["machine"])}; QEMU {html.escape(about["qemu"])}; commit {about["commit"]}; {when}.</p>',
         f'<pre>{html.escape(summary(data, left_out))}</pre>',
         '<h2>Times as fast</h2><p>Geometric means over all functions and sizes. Control flow: our QEMU without the '
-        'option against the unpatched one; native calls: with the option against without.</p>', guest_table(data),
+        'option against the unpatched one; native calls: with the library against without; auto: programs only.</p>',
+        guest_table(data),
         '<h2>Programs</h2><p>Times as fast as under pristine QEMU, CPU time.</p>', program_bars(data),
-        details('Times', whole(data.programs, rest)),
+        auto_table(data), details('Times', whole(data.programs, rest)),
         '<h2>Functions</h2><p>Native calls, times as fast as translated: blue is faster, red slower.</p>',
         heat_map(data, 'native'),
         details('Times as fast as translated by pristine QEMU', heat_map(data, 'both')),

@@ -28,12 +28,12 @@ def perf_runs():
         capture_output=True, check=False).returncode == 0
 
 
-def calls(job):
+def calls(job, way='bypass'):
     """Native calls of a program and all its processes: of each function, and all."""
     logs = OUT / 'logs'
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir()
-    job.execute('bypass', ['-d', 'native_bypass', '-D', f'{logs}/%d'])
+    job.execute(way, ['-d', 'native_bypass', '-D', f'{logs}/%d'])
     found = collections.Counter()
     for path in logs.iterdir():
         for n, name in re.findall(r'^native_bypass: (\d+) (\w+)$', path.read_text(errors='replace'), re.M):
