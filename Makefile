@@ -4,10 +4,10 @@
 # skips what is done already, and leaves its results in build/.
 
 JOBS ?= $(shell nproc)
-export JOBS QEMU QEMU_SRC TARGETS FILE REROLL TRIALS SEED FUNCTIONS GUESTS PROGRAMS PARTS QUICK
+export JOBS QEMU QEMU_SRC TARGETS FILE REROLL TRIALS SEED TIME FUNCTIONS GUESTS PROGRAMS PARTS QUICK
 
 .NOTPARALLEL:
-.PHONY: all demo check bench sanitize fuzz series series-check refresh clean distclean help
+.PHONY: all demo check bench sanitize fuzz fuzz-elf series series-check refresh clean distclean help
 
 all:
 	@dev/build
@@ -24,6 +24,9 @@ bench:
 
 fuzz:
 	@dev/fuzz
+
+fuzz-elf:
+	@dev/fuzz-elf
 
 sanitize:
 	@dev/sanitize
@@ -51,6 +54,7 @@ help:
 	@echo 'make check         all tests'
 	@echo 'make bench         what a call costs and what programs gain: build/bench/report.html (an hour)'
 	@echo 'make fuzz          native functions against the guests'"'"' own, at random: TRIALS=1000000 SEED=random'
+	@echo 'make fuzz-elf      what auto reads of ELF files, with libFuzzer: TIME=60 TRIALS='
 	@echo 'make sanitize      the tests of native calls, QEMU built with ASan and UBSan (long)'
 	@echo 'make series        build/series/*.patch, ready for git am and for mail'
 	@echo 'make series-check  make check of the series, and builds every commit (long)'
