@@ -4,10 +4,17 @@
 # the program lists: gdb stops there and sees the caller; a step executes the
 # call, result and memory included, and arrives at the return address.
 #
+# With "--native-bypass auto", when NATIVE_AUTO is set, the functions of the C
+# library are what stubs are without.
+#
 # SPDX-License-Identifier: GPL-2.0-or-later
+
+import os
 
 import gdb
 from test_gdbstub import main, report
+
+AUTO = "NATIVE_AUTO" in os.environ
 
 # The register of results; $r0 of MIPS is always 0
 RESULT = [r for r in ("$rax", "$eax", "$x0", "$v0", "$r0")
@@ -39,11 +46,16 @@ def check_stub(kind):
     """The stub that the program is about to call"""
     name = gdb.parse_and_eval("name").string()
     address = value("(unsigned long)stub")
-    symbol = gdb.execute("info symbol %d" % address, to_string=True)
-    named = [line.pc for line in gdb.decode_line(name)[1]]
+    if gdb.selected_frame().architecture().name().startswith("arm"):
+        address &= -2                       # Thumb
+    file = gdb.solib_name(address) or "nowhere"
 
-    report("libnative.so" in symbol, name + ": of libnative.so")
-    report(address in named, name + ": a breakpoint by name is one there")
+    report(("libc.so" if AUTO else "libnative.so") in file,
+           name + ": in " + file)
+    if not AUTO:
+        # A name of the C library's may be that of a resolver.
+        named = [line.pc for line in gdb.decode_line(name)[1]]
+        report(address in named, name + ": a breakpoint by name is one there")
     report(go_to("*%d" % address, kind) and value("$pc") == address,
            name + ": stops at the stub")
     caller = gdb.newest_frame().older()
@@ -51,11 +63,15 @@ def check_stub(kind):
            name + ": its caller is known")
     return_pc = caller.pc() if caller else None
 
-    gdb.execute("stepi")
+    if AUTO and RESULT == "$v0":
+        # There gdb steps by a breakpoint behind, so the function is executed.
+        go_to("*%d" % return_pc)
+    else:
+        gdb.execute("stepi")
     stepped = value(RESULT)
     area = memory("area")
     if RESULT == "$v0" and value("$pc") == address + 4:
-        # There gdb steps by itself, and the return is a step of its own.
+        # And the return is a step of its own.
         gdb.execute("stepi")
     report(value("$pc") == return_pc, name + ": a step goes to its caller")
     report(go_to("called"), name + ": goes on")
@@ -79,8 +95,9 @@ def run_test():
         while go_to("prepared") and value("(unsigned long)name"):
             check_stub(kinds[stubs % 2])
             stubs += 1
-        report(stubs > 50, "there are stubs")
-        check_change()
+        report(stubs > 50 or AUTO and stubs > 40, "there are stubs")
+        if not AUTO:
+            check_change()
     except gdb.error as e:
         # main() would have gdb exit as if all had gone well.
         report(False, "after %d stubs: %s" % (stubs, e))

@@ -22,17 +22,22 @@
 
 #include "native-test.h"
 
-/* The code of "return 7", and the bit by which Thumb code is called */
+/* The code of "return n", and the bit by which Thumb code is called */
 #if defined(__i386__) || defined(__x86_64__)
-static const uint8_t seven[] = { 0xb8, 7, 0, 0, 0, 0xc3 };
+typedef uint8_t Code;
+# define RETURN(n)      { 0xb8, n, 0, 0, 0, 0xc3 }
 #elif defined(__aarch64__)
-static const uint32_t seven[] = { 0xd28000e0, 0xd65f03c0 };
+typedef uint32_t Code;
+# define RETURN(n)      { 0xd2800000 | n << 5, 0xd65f03c0 }
 #elif defined(__arm__)
-static const uint32_t seven[] = { 0xe3a00007, 0xe12fff1e };
+typedef uint32_t Code;
+# define RETURN(n)      { 0xe3a00000 | n, 0xe12fff1e }
 static const uint16_t thumb_seven[] = { 0x2007, 0x4770 };
 #elif defined(__mips__)
-static const uint32_t seven[] = { 0x03e00008, 0x24020007 };
+typedef uint32_t Code;
+# define RETURN(n)      { 0x03e00008, 0x24020000 | n }
 #endif
+static const Code seven[] = RETURN(7), nine[] = RETURN(9);
 
 /* Arm's and MIPS' glibc has no tables, QEMU's vdso for i386 a wrong one. */
 #if defined(__x86_64__) || defined(__aarch64__)
@@ -208,6 +213,25 @@ static void write_code(uintptr_t at)
     flush_code((char *)at, sizeof(seven));
 }
 
+/* Native calls write over code that has been executed, also over two pages. */
+static void test_write(void)
+{
+    typedef void *CopyFn(void *dst, const void *src, size_t n);
+    static CopyFn *const copies[] = { memcpy, memmove, mempcpy };
+    char *area = map_pages(NULL, 2 * page, PROT_RWX);
+    char *const places[] = { area + 64, area + page - 4 };
+
+    for (size_t i = 0; i < 4 * ARRAY_SIZE(copies) * ARRAY_SIZE(places); i++) {
+        char *p = places[i % 2];
+        long want = i / 2 % 2 ? 9 : 7;
+
+        copies[i / 8](p, want == 9 ? nine : seven, sizeof(seven));
+        flush_code(p, sizeof(seven));
+        CHECK(call((MemccpyFn *)p, bad, bad, 0, 1) == (void *)want,
+              "not %ld", want);
+    }
+}
+
 /* Who writes to a function gets what was written. */
 static void test_patch(void)
 {
@@ -322,6 +346,7 @@ int main(int argc, char **argv)
     test_processes();
     test_own();
     test_inside();
+    test_write();
     test_addresses();
     test_mapping();
     test_patch();

@@ -40,9 +40,9 @@ static void call_all(void)
     FOR_EACH_ROW(row) {
         const NativeRow *types = native_types(row);
 
-        if (row->kind == KIND_NATIVE || row->kind == KIND_ALIAS) {
+        stub = native_function(row->name);
+        if (stub && (row->kind == KIND_NATIVE || row->kind == KIND_ALIAS)) {
             name = row->name;
-            stub = native_function(name);
             native_prepare(&area, types, &values);
             prepared();
             returned = caller(area.args);

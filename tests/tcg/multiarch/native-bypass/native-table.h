@@ -131,6 +131,36 @@ static inline size_t native_char_size(const NativeRow *row)
     return row->name[strspn(row->name, "_")] == 'w' ? sizeof(wchar_t) : 1;
 }
 
+#ifdef NATIVE_LINKED
+/* Without dlsym(): what the program is linked with of all the names */
+#define NATIVE(name, ...) \
+    extern char native_at_ ## name[] asm(#name) __attribute__((weak));
+#define NATIVE_ALIAS(name, function)    NATIVE(name)
+#define NATIVE_GUEST(name, ...)         NATIVE(name)
+#define NATIVE_CHECKED(name, ...)       NATIVE(__ ## name ## _chk)
+#include "user/native-functions.h.inc"
+#undef NATIVE
+#define NATIVE(name, ...)               native_at_ ## name,
+
+static char *const native_addresses[] = {
+#include "user/native-functions.h.inc"
+};
+
+#undef NATIVE
+#undef NATIVE_ALIAS
+#undef NATIVE_GUEST
+#undef NATIVE_CHECKED
+
+static inline NativeFn *native_function(const char *name)
+{
+    return (NativeFn *)native_addresses[native_row(name) - native_rows];
+}
+
+static inline NativeFn *native_libc_function(const char *name)
+{
+    return native_function(name);
+}
+#else
 /*
  * Whether @address is in libnative.so, or with "--native-bypass auto", when
  * NATIVE_AUTO is set, in the C library
@@ -167,6 +197,7 @@ static inline NativeFn *native_libc_function(const char *name)
     }
     return libc ? (NativeFn *)dlsym(libc, name) : NULL;
 }
+#endif
 
 /*
  * With "auto", what the C library does not have is nobody's, and what it has

@@ -76,16 +76,17 @@ static void call_any(const NativeRow *row, unsigned random)
         shared + random % 0x1000 * sizeof(wchar_t),
         shared + SIZE + random / 0x1000 % 0x1000 * sizeof(wchar_t)
     };
+    NativeFn *fn = native_function(row->name);
     uintptr_t args[NATIVE_ROW_ARGS];
     char *string;
 
-    if (types->result == TYPE_dup) {
-        /* What malloc() gave would be lost. */
+    /* What malloc() gave would be lost. */
+    if (!fn || types->result == TYPE_dup) {
         return;
     }
     native_arguments(types, at, (size_t [2]) { n, n }, SIZE_MAX, 0, &string,
                      args);
-    CATCH(native_call(types, native_function(row->name), args));
+    CATCH(native_call(types, fn, args));
     calls++;
 }
 
