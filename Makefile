@@ -4,7 +4,7 @@
 # skips what is done already, and leaves its results in build/.
 
 JOBS ?= $(shell nproc)
-export JOBS QEMU QEMU_SRC TARGETS FILE REROLL TRIALS SEED TIME FUNCTIONS GUESTS PROGRAMS PARTS QUICK
+export JOBS QEMU QEMU_SRC TARGETS FILE REROLL TRIALS SEED TIME WAY FUNCTIONS GUESTS PROGRAMS PARTS QUICK
 
 .NOTPARALLEL:
 .PHONY: all demo check bench sanitize fuzz fuzz-elf series series-check refresh clean distclean help
@@ -53,7 +53,7 @@ help:
 	@echo 'make demo          a real program on eight guests, translated and with the bypass'
 	@echo 'make check         all tests'
 	@echo 'make bench         what a call costs and what programs gain: build/bench/report.html (an hour)'
-	@echo 'make fuzz          native functions against the guests'"'"' own, at random: TRIALS=1000000 SEED=random'
+	@echo 'make fuzz          native functions against the guests'"'"' own, at random: TRIALS=1000000 SEED=random WAY=library'
 	@echo 'make fuzz-elf      what auto reads of ELF files, with libFuzzer: TIME=60 TRIALS='
 	@echo 'make sanitize      the tests of native calls, QEMU built with ASan and UBSan (long)'
 	@echo 'make series        build/series/*.patch, ready for git am and for mail'

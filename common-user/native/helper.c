@@ -1018,11 +1018,32 @@ static inline NativeSearch native_begin_search(CPUArchState *env,
     return c;
 }
 
+/* A needle from which on a host's strstr() may take the square of the time */
+#define NATIVE_LONG_NEEDLE  256
+
+/* memmem() takes linear time, but has to know where the string ends. */
+static void *native_strstr_long(const char *s, const char *needle, size_t n)
+{
+    size_t room = 4 * n;
+
+    for (;;) {
+        size_t len = strnlen(s, room);
+        void *found = memmem(s, len, needle, n);
+
+        if (found || len < room) {
+            return found;
+        }
+        s += room - n + 1;
+    }
+}
+
 target_ulong HELPER(native_strstr)(CPUArchState *env, target_ulong str,
                                    target_ulong needle)
 {
     NativeSearch c = native_begin_search(env, str, needle, GETPC());
-    void *found = strstr(c.s.host, c.set.host);
+    void *found = c.set_len < NATIVE_LONG_NEEDLE
+        ? strstr(c.s.host, c.set.host)
+        : native_strstr_long(c.s.host, c.set.host, c.set_len);
 
     if (unlikely(native_tags_checked(env)) && c.set_len) {
         native_check(env, &c.s, found ? found - c.s.host + c.set_len
