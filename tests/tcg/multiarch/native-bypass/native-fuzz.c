@@ -593,6 +593,29 @@ static void try_old_memcpy(unsigned long first, unsigned long end)
 #endif
 }
 
+/* A long needle may be looked for in one part of the string after the other. */
+static void try_long_needles(void)
+{
+    char *string = (char *)arena[LIBC][0], *needle = (char *)arena[LIBC][1];
+
+    for (size_t n = 255; n < 258; n++) {
+        for (size_t i = 0; i < 3000; i++) {
+            string[i] = i < 2500 ? 'a' : 0;
+            needle[i] = i < n - 1 ? 'a' : i == n - 1 ? 'b' : 0;
+        }
+        for (size_t at = 0; at < 1200; at++) {
+            uintptr_t found;
+
+            string[at + n - 1] = 'b';
+            found = function[NATIVE_LIB]((uintptr_t)string, (uintptr_t)needle,
+                                         0, 0);
+            CHECK(found == (uintptr_t)string + at, "strstr: %zu at %zu: %ld",
+                  n, at, (long)(found - (uintptr_t)string));
+            string[at + n - 1] = 'a';
+        }
+    }
+}
+
 static void learn(const NativeRow *native)
 {
     row = native_learn(native);
@@ -663,6 +686,8 @@ int main(int argc, char **argv)
         try_row(first, end);
         if (!strcmp(row.name, "memmove")) {
             try_old_memcpy(first, end);
+        } else if (!strcmp(row.name, "strstr")) {
+            try_long_needles();
         }
 #ifdef NATIVE_LINKED
         printf("%s %08x\n", row.name, done);
