@@ -140,9 +140,11 @@ static inline size_t native_char_size(const NativeRow *row)
 #define NATIVE_CHECKED(name, ...)       NATIVE(__ ## name ## _chk)
 #include "user/native-functions.h.inc"
 #undef NATIVE
-#define NATIVE(name, ...)               native_at_ ## name,
+#define NATIVE(name, ...)               { native_at_ ## name },
 
-static char *const native_addresses[] = {
+static const struct {
+    char *at;
+} native_addresses[] = {
 #include "user/native-functions.h.inc"
 };
 
@@ -153,7 +155,7 @@ static char *const native_addresses[] = {
 
 static inline NativeFn *native_function(const char *name)
 {
-    return (NativeFn *)native_addresses[native_row(name) - native_rows];
+    return (NativeFn *)native_addresses[native_row(name) - native_rows].at;
 }
 
 static inline NativeFn *native_libc_function(const char *name)
