@@ -33,6 +33,8 @@ compare() {
     esac
     native "$1 $2" "$1" "$2"
     [ "$(result)" = "$expected" ] || fail "otherwise it is: $expected"
+    qemu "$1 $2, auto" --native-bypass auto "$1" "$2"
+    [ "$(result)" = "$expected" ] || fail "otherwise it is: $expected"
 }
 
 for program in $NATIVE_ASAN; do
