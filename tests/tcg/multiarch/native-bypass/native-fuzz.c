@@ -30,6 +30,12 @@
 #define MIN(a, b)       ((a) < (b) ? (a) : (b))
 #define MAX(a, b)       ((a) > (b) ? (a) : (b))
 
+#ifdef NATIVE_LINKED
+# define LINKED         true
+#else
+# define LINKED         false
+#endif
+
 /* The two that make each call */
 enum { LIBC, NATIVE_LIB };
 
@@ -193,10 +199,8 @@ static void choose(void)
     n = row.pads ? MIN(n, max) : row.ends ? n : len[0];
     call.n[0] = n;
     call.n[1] = row.sizes == 2 ? len[1] : n;
-    call.delta = row.width > 1 && below(16) == 0 ? 1 + below(3) : 0;
-#ifdef NATIVE_LINKED
-    call.delta = 0;
-#endif
+    /* Linked ones may be the guest's own, which want aligned operands. */
+    call.delta = row.width > 1 && !LINKED && below(16) == 0 ? 1 + below(3) : 0;
     call.no_string = below(32) == 0;
     call.amid = pair && row.result == TYPE_int && below(3) == 0 &&
                 MAX(len[0], len[1]) < 64;
@@ -420,11 +424,9 @@ static bool memory_differs(unsigned op, size_t lo, size_t hi, size_t delta)
 {
     const uint8_t *p = arena[LIBC][op], *q = arena[NATIVE_LIB][op] + delta;
 
-#ifdef NATIVE_LINKED
-    for (size_t i = lo; i < hi; i++) {
+    for (size_t i = lo; LINKED && i < hi; i++) {
         done = (done ^ q[i]) * 0x9e3779b1;
     }
-#endif
     if (!libc_memcmp((uintptr_t)(p + lo), (uintptr_t)(q + lo), hi - lo, 0)) {
         return false;
     }
@@ -537,13 +539,11 @@ static uintptr_t plain_lcat(uintptr_t dst, uintptr_t src, uintptr_t n,
 static void find_functions(void)
 {
     NativeFn *theirs = native_libc_function(row.name);
-#ifndef NATIVE_LINKED
     Dl_info info = { };
 
     CHECK(row.call && (getenv("NATIVE_AUTO") ||
           (dladdr(row.call, &info) && info.dli_sname &&
            !strcmp(info.dli_sname, row.name))), "%s: not replaced", row.name);
-#endif
     if (!theirs) {
         theirs = strstr(row.name, "lcpy") ? plain_lcpy :
                  strstr(row.name, "lcat") ? plain_lcat : NULL;
@@ -556,7 +556,6 @@ static void find_functions(void)
 /* Have the other copy of the C library translated. */
 static void translate_libc(void)
 {
-#ifndef NATIVE_LINKED
     const ElfW(Phdr) *p;
     const char *base;
     Dl_info info;
@@ -575,7 +574,6 @@ static void translate_libc(void)
     }
     base = (const char *)((uintptr_t)(base + p->p_vaddr) & -page);
     CHECK(!mprotect((void *)base, p->p_memsz, PROT_RWX), "mprotect()");
-#endif
 }
 
 #if defined(__x86_64__) && !defined(NATIVE_LINKED)
@@ -673,7 +671,7 @@ int main(int argc, char **argv)
         arena[i / 2][i % 2] = map_guarded(arena_size, PROT_RW);
     }
     catch_signals();
-    if (getenv("NATIVE_AUTO")) {
+    if (getenv("NATIVE_AUTO") && !LINKED) {
         translate_libc();
     }
 
@@ -689,10 +687,10 @@ int main(int argc, char **argv)
         } else if (!strcmp(row.name, "strstr")) {
             try_long_needles();
         }
-#ifdef NATIVE_LINKED
-        printf("%s %08x\n", row.name, done);
-        done = 0;
-#endif
+        if (LINKED) {
+            printf("%s %08x\n", row.name, done);
+            done = 0;
+        }
         if (show) {
             printf("%s done, %d failures\n", row.name, failures);
             fflush(stdout);
