@@ -23,6 +23,7 @@
 #include "elf.h"
 
 #define STT_GNU_IFUNC   10
+#define DF_1_PIE        0x08000000
 
 #define MOST_SEGMENTS   64
 #define MOST_SECTIONS   1024
@@ -36,6 +37,7 @@ typedef struct ElfFile {
     struct elf_phdr segment[MOST_SEGMENTS];
     const struct elf_phdr *dynamic;
     bool has_interp;
+    bool is_pie;
     char soname[LONGEST_SONAME + 1];    /* or "" */
 } ElfFile;
 
@@ -91,7 +93,7 @@ static bool read_segments(ElfFile *elf, const struct elfhdr *ehdr)
     return true;
 }
 
-static void read_soname(ElfFile *elf)
+static void read_dynamic(ElfFile *elf)
 {
     struct { abi_ulong tag, value; } entry[MOST_DYNAMIC];
     abi_ulong soname = 0, strtab = 0;
@@ -113,6 +115,9 @@ static void read_soname(ElfFile *elf)
             break;
         case DT_STRTAB:
             strtab = tswapal(entry[i].value);
+            break;
+        case DT_FLAGS_1:
+            elf->is_pie = tswapal(entry[i].value) & DF_1_PIE;
             break;
         }
     }
@@ -312,7 +317,7 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
     if (!read_segments(elf, &ehdr)) {
         return;
     }
-    read_soname(elf);
+    read_dynamic(elf);
     by_name = is_libc(elf->soname);
     if (!by_name &&
         (elf->soname[0] || elf->has_interp || native_bypass_started)) {
@@ -337,16 +342,16 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
     if (found->len == 0 && symtab) {
         libc_start = find_functions(elf, symtab, shdr, sections, found);
     }
-    if (!by_name) {
+    if (!by_name && libc_start < 0) {
+        return;
+    }
+    if (!by_name && (elf->is_pie || tswap16(ehdr.e_type) == ET_EXEC)) {
         /*
          * What a static program defines itself is linked before the C
          * library, whose first object is that of __libc_start_main().
          */
         Found s;
 
-        if (libc_start < 0) {
-            return;
-        }
         s = g_array_index(found, Found, libc_start);
         for (unsigned i = found->len; i-- > 0;) {
             const Found *f = &g_array_index(found, Found, i);

@@ -24,6 +24,8 @@
 #define OPTION      "--native-bypass"
 #define VARIABLE    "QEMU_NATIVE_BYPASS"
 #define AUTO        "auto"
+#define OFF         "off"
+#define SUFFIX      "-native"
 #define PRELOAD     "/etc/ld.so.preload"
 
 /* Is e_flags that of the target's ABI?  QEMU's loader does not ask that. */
@@ -45,17 +47,27 @@ bool native_bypass_started;
 /* Only the environment names LIB, which need not fit this program. */
 static bool is_offer;
 
+static bool is_lib(const char *arg)
+{
+    return strcmp(arg, AUTO) && strcmp(arg, OFF);
+}
+
 /* parse_args() passes the variable's value first, if it is set. */
 void native_bypass_option(const char *arg)
 {
-    bool is_auto = !strcmp(arg, AUTO);
+    static bool parsed;
+    bool is_variable = !parsed && getenv(VARIABLE);
 
-    if (native_lib && !is_offer && is_auto != native_bypass_auto) {
+    parsed = true;
+    /* A program with more rights than its caller does not load his library. */
+    if (is_variable && is_lib(arg) && qemu_getauxval(AT_SECURE)) {
+        return;
+    }
+    if (native_lib && !is_offer && is_lib(arg) != is_lib(native_lib)) {
         error_report(OPTION ": %s: not together with %s", arg, native_lib);
         exit(EXIT_FAILURE);
     }
-    is_offer = !native_lib && getenv(VARIABLE);
-    native_bypass_auto = is_auto;
+    is_offer = is_variable;
     native_lib = arg;
 }
 
@@ -165,6 +177,9 @@ static void refuse_lib(const char *why)
     native_bypass_enabled = false;
     if (logs()) {
         qemu_log("native_bypass: " VARIABLE ": %s\n", why);
+    } else if (isatty(STDERR_FILENO) && getpgrp() == getpid()) {
+        /* What a person starts, but not what that starts: say it once. */
+        warn_report(VARIABLE ": %s", why);
     }
 }
 
@@ -172,9 +187,14 @@ void native_bypass_init(bool plugins)
 {
     g_autofree char *why = NULL;
 
-    if (!native_lib || (is_offer && !*native_lib)) {
+    if (!native_lib && g_str_has_suffix(g_get_prgname(), SUFFIX)) {
+        is_offer = true;
+        native_lib = AUTO;
+    }
+    if (!native_lib || !strcmp(native_lib, OFF) || (is_offer && !*native_lib)) {
         return;
     }
+    native_bypass_auto = !is_lib(native_lib);
     why = native_bypass_auto ? NULL : resolve_lib();
     if (why) {
         refuse_lib(why);

@@ -51,6 +51,36 @@ with auto "a library, auto in the environment" \
     --native-bypass "$NATIVE_LIB" "$program" child 7
 expect 7 native
 
+# By that name, it is on without an option; "off" is off.
+named=$tmp/qemu-$target-native
+ln -s "$QEMU" "$named"
+run "by name" "$named" -L "$root" $log "$program" child 7
+expect 7 translated
+hooked ".*/libc\.so\.6"
+run "by name, a library" env "QEMU_NATIVE_BYPASS=$NATIVE_LIB" \
+    "$named" -L "$root" "$program" child 7
+expect 7 native
+for off in off ""; do
+    run "by name, \"$off\"" env "QEMU_NATIVE_BYPASS=$off" \
+        "$named" -L "$root" $log "$program" child 7
+    expect 7 translated
+    [ ! -s "$tmp/log" ] || fail "not off"
+done
+with auto "auto, off" --native-bypass off $log "$program" child 7
+expect 7 translated
+[ ! -s "$tmp/log" ] || fail "not off"
+
+# A caller with fewer rights than the program chooses no library for it.
+if [ "$(id -u)" = 0 ] && [ -n "$(command -v setpriv)" ]; then
+    cp "$QEMU" "$tmp/setuid"
+    chmod u+s "$tmp/setuid"
+    chmod 755 "$tmp"
+    run "more rights" setpriv --reuid=1 --clear-groups \
+        env "QEMU_NATIVE_BYPASS=$NATIVE_LIB" \
+        "$tmp/setuid" -L "$root" "$program" child 7
+    expect 7 translated
+fi
+
 for lib in "auto $NATIVE_LIB" "$NATIVE_LIB auto"; do
     qemu "both" --native-bypass "${lib% *}" --native-bypass "${lib#* }" \
         "$program" child 7
@@ -82,6 +112,13 @@ if [ -n "$NATIVE_MUSL" ]; then
     expect 7 translated
     hooked ".*"
 fi
+
+# Without a soname, the loader's own symbols tell: all of them.
+# It traps, which the shell would tell.
+(qemu "no soname" $auto $log ./native-loader) 2> /dev/null
+name="no soname"
+grep -q "^native_bypass: .*/native-loader.so: 1 functions\$" "$tmp/log" ||
+    fail "not hooked"
 
 # What all functions do does not depend on the option.  But three of musl 1.2.3
 # compare by a subtraction that overflows; C defines the sign.

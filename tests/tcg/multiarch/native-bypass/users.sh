@@ -103,6 +103,23 @@ if [ "$target" = "$(uname -m)" ]; then
     expect 127 "" "$explanation"
 fi
 
+# A library that is not there is told to a person, once: not by what a shell
+# starts that is not interactive.
+terminal() {
+    run "$1" env QEMU_NATIVE_BYPASS=/nonexistent python3 -c '
+import os, pty, sys
+sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))' \
+        sh -c "$2" "$QEMU" -L "$root" "$program" child 7
+    [ "$status" = 7 ] || fail "status $status"
+    why="warning: QEMU_NATIVE_BYPASS: /nonexistent"
+    lines=$(grep -c "^qemu-$target: $why" "$tmp/out")
+    [ "$lines" = "$3" ] || fail "$lines lines and not $3"
+}
+# shellcheck disable=SC2016 # the other shell's
+terminal "terminal" 'exec "$0" "$@"' 1
+# shellcheck disable=SC2016 # the other shell's
+terminal "terminal, a child" '"$0" "$@"; exit $?' 0
+
 # A real /etc/ld.so.preload.  AArch64's loader asks for it by faccessat(), for
 # which QEMU does not look in the sysroot.
 cp -RP "$root" "$tmp/root"
