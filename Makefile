@@ -7,7 +7,7 @@ JOBS ?= $(shell nproc)
 export JOBS QEMU QEMU_SRC TARGETS FILE REROLL TRIALS SEED TIME WAY FUNCTIONS GUESTS PROGRAMS PARTS QUICK
 
 .NOTPARALLEL:
-.PHONY: all demo check bench sanitize fuzz fuzz-elf series series-check refresh clean distclean help
+.PHONY: all demo check bench sanitize fuzz fuzz-elf deb check-deb series series-check refresh clean distclean help
 
 all:
 	@dev/build
@@ -27,6 +27,12 @@ fuzz:
 
 fuzz-elf:
 	@dev/fuzz-elf
+
+deb:
+	@dev/deb
+
+check-deb:
+	@dev/check-deb
 
 sanitize:
 	@dev/sanitize
@@ -56,6 +62,8 @@ help:
 	@echo 'make fuzz          native functions against the guests'"'"' own, at random: TRIALS=1000000 SEED=random WAY=library'
 	@echo 'make fuzz-elf      what auto reads of ELF files, with libFuzzer: TIME=60 TRIALS='
 	@echo 'make sanitize      the tests of native calls, QEMU built with ASan and UBSan (long)'
+	@echo 'make deb           a Debian package: emulators, linked statically, registered with binfmt_misc'
+	@echo 'make check-deb     that package, installed into a chroot of Debian'"'"'s: SUITE=bookworm'
 	@echo 'make series        build/series/*.patch, ready for git am and for mail'
 	@echo 'make series-check  make check of the series, and builds every commit (long)'
 	@echo 'make refresh       edits made in build/tree go back to patches/ and the new files'
@@ -66,4 +74,4 @@ help:
 	@echo 'TARGETS="arm mips"    only these guests      JOBS=N     parallel jobs'
 	@echo 'REROLL=2              make series says v2    FUNCTIONS="memcpy strlen"  make fuzz and bench try these'
 	@echo 'QUICK=1               a short make bench     GUESTS="arm mips" PROGRAMS="jq tar"  make bench runs these'
-	@echo 'PARTS="calls off"     make bench measures these only, of: calls programs where off; more runs go on from there'
+	@echo 'PARTS="calls off"     make bench measures these only, of: calls programs short where off; more runs go on from there'

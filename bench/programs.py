@@ -18,7 +18,7 @@ ARCHITECTURES = {'aarch64': 'arm64', 'arm': 'armhf', 'i386': 'i386', 'mipsel': '
                  'mips64el': 'mips64el', 'x86_64': 'amd64'}
 SUITE = 'bookworm'              # Debian 12, the last one with mipsel and mips64el
 PACKAGES = ('coreutils grep sed mawk jq sqlite3 python3-minimal libpython3-stdlib perl gzip xz-utils tar '
-            'openssl dash bash cpp-12 libc-bin').split()
+            'openssl dash bash cpp-12 libc-bin gcc-12 make dpkg apt git').split()
 DATA = OUT / 'data'
 SIZES = (0.3, 1, 2, 5, 16, 20, 60, 160)    # of texts, in MB
 SMALL = 0.003                   # scale of the inputs that instructions are counted with
@@ -140,7 +140,7 @@ class Job:
         self.dir.mkdir(parents=True)
 
     def execute(self, way, options=(), under=()):
-        """Run it, maybe under another command: seconds of CPU, of all its processes, and the digest of its output."""
+        """Run it, maybe under another command: what all its processes took, and the digest of its output."""
         self.clear()
         command, env = self.command(way, options)
         with open(self.dir / 'stdout', 'wb') as out, open(self.dir / 'stderr', 'wb') as err:
@@ -152,7 +152,7 @@ class Job:
         if process.returncode:
             why = (self.dir / 'stderr').read_text(errors='replace').strip().splitlines()
             raise RuntimeError(f'exit {process.returncode}: {why[-1] if why else "no message"}')
-        return usage.ru_utime + usage.ru_stime, self.digest()
+        return usage, self.digest()
 
     def digest(self):
         """A hash of standard output."""
@@ -262,8 +262,8 @@ def measure(job, quick):
     while rounds < least or (rounds < most and not steady):
         # there and back, so that no way always follows the same one
         for way in WAYS[::-1 if rounds % 2 else 1]:
-            seconds, digest = job.execute(way)
-            samples[way].append(seconds)
+            usage, digest = job.execute(way)
+            samples[way].append(usage.ru_utime + usage.ru_stime)
             digests.add(digest)
         if len(digests) > 1:
             raise RuntimeError(f'the outputs differ, see {job.dir.relative_to(ROOT)}')

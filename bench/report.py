@@ -55,7 +55,7 @@ class Data:
         rows = {name: t.rows for name, t in tables.items()}
         self.cells = [r for r in rows['calls'] if r['function'] not in calls.PARTS]
         self.parts = {(r['guest'], r['function']): r for r in rows['calls'] if r['function'] in calls.PARTS}
-        self.programs, self.off, self.where = rows['programs'], rows['off'], rows['where']
+        self.programs, self.short, self.off, self.where = (rows[n] for n in ('programs', 'short', 'off', 'where'))
         self.guests = [g for g in guests.TRIPLETS if any(
             r['guest'] == g for name in ('calls', 'programs') for r in rows[name])]
 
@@ -351,6 +351,8 @@ def write(out, data, about, left_out, when):
         guest_table(data),
         '<h2>Programs</h2><p>Times as fast as under pristine QEMU, CPU time.</p>', program_bars(data),
         auto_table(data), details('Times', whole(data.programs, rest)),
+        '<h2>Short processes</h2><p>CPU time; and, without the option, shares of the kernel, of QEMU before the first '
+        'block and after the last, of translation, and of guest code with what it calls.</p>', whole(data.short, rest),
         '<h2>Functions</h2><p>Native calls, times as fast as translated: blue is faster, red slower.</p>',
         heat_map(data, 'native'),
         details('Times as fast as translated by pristine QEMU', heat_map(data, 'both')),
