@@ -27,7 +27,7 @@ TREE = BUILD / 'tree'
 PATCHES = ROOT / 'patches'
 
 # All else in the repository is a new file of QEMU, at the path it has there.
-OURS = {'dev', 'patches', 'build', 'bench', 'Makefile', 'README.md', 'COPYING',
+OURS = {'dev', 'patches', 'build', 'bench', 'packaging', 'Makefile', 'README.md', 'COPYING',
         '.ci', '.git', '.gitignore'}
 JUNK = ('~', '.swp', '.pyc', '.orig', '.rej')
 
