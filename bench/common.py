@@ -33,6 +33,11 @@ def qemu(guest, root, way, options=()):
     return guests.qemu(guest, root, {'bypass': 'library', 'auto': 'auto'}.get(way, ''), options, binary(guest, way))
 
 
+def cpu(usage):
+    """Seconds of CPU time, of what the kernel says of a process and its children."""
+    return usage.ru_utime + usage.ru_stime
+
+
 class Table:
     """A CSV file in build/bench; each row is written as soon as it is measured.
 

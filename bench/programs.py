@@ -228,21 +228,24 @@ def prepare(guest_names, names):
                 jobs.append(own(guest, name))
             else:
                 left_out.append(f'{name} of {guest}: no {guests.TRIPLETS[guest]}-gcc')
-        wanted = [n for n in names if arch and n in PROGRAMS]
+        wanted = {n: PROGRAMS[n] for n in names if arch and n in PROGRAMS}
         if not wanted:
             continue
-        root = OUT / f'root-{arch}'
-        fetched = subprocess.run([ROOT / 'dev/debian', arch, SUITE, root, *PACKAGES], check=False,
+        fetched = subprocess.run([ROOT / 'dev/debian', arch, SUITE, OUT / f'root-{arch}', *PACKAGES], check=False,
                                  stderr=subprocess.PIPE, text=True)
-        for name in wanted:
-            program, *rest = PROGRAMS[name]
-            program = root / 'usr/bin' / program.format(triplet=guests.TRIPLETS[guest])
-            if program.exists():
-                jobs.append(Job(guest, name, root, [program, *rest]))
-            else:
-                why = fetched.stderr.strip().splitlines()
-                left_out.append(f'{name} of {guest}: {why[-1] if why else f"no {program.name} in the packages"}')
+        of_debian(guest, wanted, jobs, left_out, fetched.stderr.strip())
     return jobs, left_out
+
+
+def of_debian(guest, wanted, jobs, left_out, why=''):
+    """Add jobs of what there is in the guest's root, and lines of what there is not: names to arguments."""
+    root = OUT / f'root-{ARCHITECTURES[guest]}'
+    for name, (program, *rest) in wanted.items():
+        program = root / 'usr/bin' / program.format(triplet=guests.TRIPLETS[guest])
+        if program.exists():
+            jobs.append(Job(guest, name, root, [program, *rest]))
+        else:
+            left_out.append(f'{name} of {guest}: {why.splitlines()[-1] if why else f"no {program.name} in the packages"}')
 
 
 def row_of(name, samples, steady, library, auto):
@@ -263,7 +266,7 @@ def measure(job, quick):
         # there and back, so that no way always follows the same one
         for way in WAYS[::-1 if rounds % 2 else 1]:
             usage, digest = job.execute(way)
-            samples[way].append(usage.ru_utime + usage.ru_stime)
+            samples[way].append(common.cpu(usage))
             digests.add(digest)
         if len(digests) > 1:
             raise RuntimeError(f'the outputs differ, see {job.dir.relative_to(ROOT)}')

@@ -4,9 +4,8 @@ import re
 import shutil
 import subprocess
 
-import guests
+import common
 import programs
-from common import OUT
 
 WAYS = ('pristine', 'translated', 'auto')
 TABLES = {'short': (('guest', 'program'),
@@ -33,13 +32,8 @@ def prepare(guest_names):
     """Jobs of the guests that Debian has programs for, whose roots are there; and what could not be."""
     jobs, left_out = [], []
     for guest in guest_names:
-        arch = programs.ARCHITECTURES.get(guest)
-        for name, (program, *rest) in PROGRAMS.items() if arch else ():
-            root = OUT / f'root-{arch}'
-            if (root / 'usr/bin' / program).exists():
-                jobs.append(programs.Job(guest, f'short-{name}', root, [root / 'usr/bin' / program, *rest]))
-            else:
-                left_out.append(f'short: {name} of {guest}: no {program} in the packages')
+        if guest in programs.ARCHITECTURES:
+            programs.of_debian(guest, {f'short-{n}': c for n, c in PROGRAMS.items()}, jobs, left_out)
     return jobs, left_out
 
 
@@ -68,9 +62,9 @@ def instructions(job):
 
 def row_of(used, split):
     """The values of a program, from what the kernel says of each run."""
-    ms = {w: 1000 * min(u.ru_utime + u.ru_stime for u in us) for w, us in used.items()}
+    ms = {w: 1000 * min(map(common.cpu, us)) for w, us in used.items()}
     ours = used['translated']
-    kernel = sum(u.ru_stime for u in ours) / sum(u.ru_utime + u.ru_stime for u in ours)
+    kernel = sum(u.ru_stime for u in ours) / sum(map(common.cpu, ours))
     return {**{f'{w}_ms': f'{v:.2f}' for w, v in ms.items()},
             **{f'{w}_page_faults': min(u.ru_minflt for u in us) for w, us in used.items()}, 'rounds': len(ours),
             'control_flow': f'{ms["pristine"] / ms["translated"]:.3f}', 'auto_both': f'{ms["pristine"] / ms["auto"]:.3f}',

@@ -350,9 +350,8 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
          * What a static program defines itself is linked before the C
          * library, whose first object is that of __libc_start_main().
          */
-        Found s;
+        const Found s = g_array_index(found, Found, libc_start);
 
-        s = g_array_index(found, Found, libc_start);
         for (unsigned i = found->len; i-- > 0;) {
             const Found *f = &g_array_index(found, Found, i);
 
