@@ -70,6 +70,27 @@ static inline void *map_pages(void *at, size_t size, int prot)
     return p;
 }
 
+/*
+ * The same 2 MiB of memory again and again, up to @at + @size: much that takes
+ * little.
+ */
+#define PIECE       (2 << 20)
+
+static inline void map_pieces(char *at, size_t size)
+{
+    int fd = memfd_create("piece", 0);
+
+    if (fd < 0 || ftruncate(fd, PIECE)) {
+        die("memfd_create");
+    }
+    for (char *p = at; p < at + size; p += PIECE) {
+        if (mmap(p, PIECE, PROT_RW, MAP_SHARED | MAP_FIXED, fd, 0) != p) {
+            die("mmap");
+        }
+    }
+    close(fd);
+}
+
 /* Memory with an inaccessible page before it, and one behind */
 static inline void *map_guarded(size_t size, int prot)
 {

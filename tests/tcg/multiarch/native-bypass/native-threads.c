@@ -22,7 +22,7 @@
 #define WORKERS     2
 #define ROUNDS      30
 #define CALLS       (2 * ARRAY_SIZE(native_rows))
-#define SIZE        (8 << 20)       /* of each operand */
+#define SIZE        (2 << 20)       /* of each operand */
 #define OWN_SIZE    (64 * 1024)
 
 /* Both operands; nobody can access as much behind, and some before them. */
@@ -228,7 +228,6 @@ static void test_disturbed(void)
  * how far it has come: the second, and one near the end.  Not larger, since a
  * guest of 2 GiB may have a library in the middle.
  */
-#define PIECE       (2 << 20)
 #define BIG         (512 << 20)
 
 static volatile char *early, *late; /* volatile: written by other threads */
@@ -245,17 +244,8 @@ static void on_signal_in_fill(int sig)
 static char *map_big(void)
 {
     char *big = map_pages(NULL, BIG, PROT_NONE);
-    int fd = memfd_create("fill", 0);
 
-    if (fd < 0 || ftruncate(fd, PIECE)) {
-        die("memfd_create");
-    }
-    for (char *p = big; p < big + BIG; p += PIECE) {
-        if (mmap(p, PIECE, PROT_RW, MAP_SHARED | MAP_FIXED, fd, 0) != p) {
-            die("mmap");
-        }
-    }
-    close(fd);
+    map_pieces(big, BIG);
     /* Not their first bytes, which QEMU tries before the fill */
     early = (char *)map_pages(big + page, page, PROT_RW) + 100;
     late = (char *)map_pages(big + BIG - PIECE, page, PROT_RW) + 100;
