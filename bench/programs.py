@@ -2,6 +2,7 @@
 """make bench: whole programs of Debian's, under the unpatched QEMU, under ours, with the library and with auto."""
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,9 +14,10 @@ from common import BUILD, ENV, OUT, ROOT
 
 WAYS = (*common.WAYS, 'auto')
 TABLES = {'programs': (('guest', 'program'), (*common.fields(WAYS, 'cpu_s'), 'counts', 'library_calls', 'auto_calls',
-                                              'inside_libc'))}
+                                              'inside_libc', 'host_cpu_s'))}
 ARCHITECTURES = {'aarch64': 'arm64', 'arm': 'armhf', 'i386': 'i386', 'mipsel': 'mipsel',
                  'mips64el': 'mips64el', 'x86_64': 'amd64'}
+HOST = ARCHITECTURES.get(platform.machine())
 SUITE = 'bookworm'              # Debian 12, the last one with mipsel and mips64el
 PACKAGES = ('coreutils grep sed mawk jq sqlite3 python3-minimal libpython3-stdlib perl gzip xz-utils tar '
             'openssl dash bash cpp-12 libc-bin gcc-12 make dpkg apt git').split()
@@ -128,7 +130,7 @@ class Job:
 
     def command(self, way, options=(), inputs='full'):
         """The whole command, and its environment."""
-        qemu = common.qemu(self.guest, self.root, way, options)
+        qemu = common.qemu(self.guest, self.root, way, options) if way != 'host' else loader(self.root)
         return ([*qemu, *(str(a).replace('@/', f'{DATA / inputs}/') for a in self.argv)],
                 # how it starts others, since the kernel need not know how to run a guest's program
                 {**ENV, 'RUN': f'{" ".join(qemu)} {self.root}/usr/bin',
@@ -158,6 +160,20 @@ class Job:
         """A hash of standard output."""
         with open(self.dir / 'stdout', 'rb') as f:
             return hashlib.file_digest(f, 'sha256').hexdigest()
+
+
+def loader(root):
+    """The command that runs the host's own programs with the libraries below root."""
+    return [str(next(root.glob('lib*/ld-linux*'))), '--library-path', f'{next(root.glob("lib/*/libc.so.6")).parent}']
+
+
+def on_host(job):
+    """The same program, of the host's architecture, or None."""
+    root, machine = OUT / f'root-{HOST}', platform.machine()
+    if HOST is None or job.root not in job.argv[0].parents:
+        return None
+    program = root / str(job.argv[0].relative_to(job.root)).replace(guests.TRIPLETS[job.guest], guests.TRIPLETS[machine])
+    return Job(machine, f'{job.name}-of-{job.guest}', root, [program, *job.argv[1:]]) if program.exists() else None
 
 
 def make_data():
@@ -221,6 +237,7 @@ def prepare(guest_names, names):
     """The jobs, and a line for each that has to be left out."""
     jobs, left_out = [], []
     make_data()
+    fetched = {}
     for guest in guest_names:
         arch = ARCHITECTURES.get(guest)
         for name in (n for n in OWN if n in names and not (arch and n == DEMO)):
@@ -231,9 +248,11 @@ def prepare(guest_names, names):
         wanted = {n: PROGRAMS[n] for n in names if arch and n in PROGRAMS}
         if not wanted:
             continue
-        fetched = subprocess.run([ROOT / 'dev/debian', arch, SUITE, OUT / f'root-{arch}', *PACKAGES], check=False,
-                                 stderr=subprocess.PIPE, text=True)
-        of_debian(guest, wanted, jobs, left_out, fetched.stderr.strip())
+        for a in (arch, *([HOST] if HOST else [])):
+            if a not in fetched:
+                fetched[a] = subprocess.run([ROOT / 'dev/debian', a, SUITE, OUT / f'root-{a}', *PACKAGES], check=False,
+                                            stderr=subprocess.PIPE, text=True).stderr.strip()
+        of_debian(guest, wanted, jobs, left_out, fetched[arch])
     return jobs, left_out
 
 
@@ -248,11 +267,12 @@ def of_debian(guest, wanted, jobs, left_out, why=''):
             left_out.append(f'{name} of {guest}: {why.splitlines()[-1] if why else f"no {program.name} in the packages"}')
 
 
-def row_of(name, samples, steady, library, auto):
+def row_of(name, samples, steady, library, auto, host=()):
     """The values of a program, of the seconds of CPU time each way takes and its calls with the library and auto."""
     return {**common.row_of(samples, 'cpu_s', steady),
             'counts': int(name not in INSIDE and min(samples['pristine']) >= COUNTS),
-            'library_calls': library, 'auto_calls': auto, 'inside_libc': f'{1 - library / auto:.3f}'}
+            'library_calls': library, 'auto_calls': auto, 'inside_libc': f'{1 - library / auto:.3f}',
+            'host_cpu_s': f'{min(host):.4f}' if host else ''}
 
 
 def measure(job, quick):
@@ -274,7 +294,9 @@ def measure(job, quick):
     library, auto = (where.calls(job, w)[where.ALL] for w in ('bypass', 'auto'))
     if not auto:
         raise RuntimeError('no native call with auto')
-    return row_of(job.name, samples, steady, library, auto)
+    own_job = on_host(job)
+    return row_of(job.name, samples, steady, library, auto,
+                  [common.cpu(own_job.execute('host')[0]) for _ in range(least)] if own_job else ())
 
 
 def run(jobs, quick, table, progress):

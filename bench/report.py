@@ -291,6 +291,15 @@ def guest_table(data):
     return table(['guest', '', 'calls up to 128 B', 'to 4 Ki', 'larger', 'mix of sizes', 'programs'], rows)
 
 
+def host_table(data):
+    """How many times as long as the host's own ones programs take, each way."""
+    def mean(guest, way):
+        return geomean(float(r[f'{way}_cpu_s']) / float(r['host_cpu_s']) for r in data.of(data.programs, guest)
+                       if r['counts'] == '1' and float(r['host_cpu_s'] or 0))
+    return table(["times the host's own, mean", *programs.WAYS],
+                 [[g, *(number(mean(g, w)) for w in programs.WAYS)] for g in data.guests])
+
+
 def auto_table(data):
     """What auto gains over the library, and the share of its calls that come from inside the C library."""
     found = {(r['program'], r['guest']): f'{number(r["auto_over_library"])} ({100 * float(r["inside_libc"]):.0f} %)'
@@ -350,7 +359,7 @@ def write(out, data, about, left_out, when):
         'option against the unpatched one; native calls: with the library against without; auto: programs only.</p>',
         guest_table(data),
         '<h2>Programs</h2><p>Times as fast as under pristine QEMU, CPU time.</p>', program_bars(data),
-        auto_table(data), details('Times', whole(data.programs, rest)),
+        host_table(data), auto_table(data), details('Times', whole(data.programs, rest)),
         '<h2>Short processes</h2><p>CPU time; and, without the option, shares of the kernel, of QEMU before the first '
         'block and after the last, of translation, and of guest code with what it calls.</p>', whole(data.short, rest),
         '<h2>Functions</h2><p>Native calls, times as fast as translated: blue is faster, red slower.</p>',
