@@ -292,7 +292,7 @@ def guest_table(data):
 
 
 def host_table(data):
-    """How many times as long as the host's own ones programs take, each way."""
+    """How many times as long as the host's own programs take, each way."""
     def mean(guest, way):
         return geomean(float(r[f'{way}_cpu_s']) / float(r['host_cpu_s']) for r in data.of(data.programs, guest)
                        if r['counts'] == '1' and float(r['host_cpu_s'] or 0))
