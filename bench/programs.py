@@ -278,7 +278,7 @@ def row_of(name, samples, steady, library, auto, host=()):
 def measure(job, quick):
     """The values of a program."""
     samples, digests = {w: [] for w in WAYS}, set()
-    least, most, limit = (2, 3, 0.05) if quick else (3, 6, 0.03)
+    least, most, limit = (2, 3, 0.05) if quick else (3, 4, 0.03)
     if job.name == 'true':
         least, most, limit = 40, 80, 0.01
     rounds, steady = 0, False
