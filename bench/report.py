@@ -303,7 +303,7 @@ def host_table(data):
 def auto_table(data):
     """What auto gains over the library, and the share of its calls that come from inside the C library."""
     found = {(r['program'], r['guest']): f'{number(r["auto_over_library"])} ({100 * float(r["inside_libc"]):.0f} %)'
-             for r in data.programs}
+             for r in data.programs if r['inside_libc']}
     return table(['auto over library (calls from inside the C library)', *data.guests],
                  [[n, *(found.get((n, g), '-') for g in data.guests)] for n in programs.NAMES
                   if any((n, g) in found for g in data.guests)])
