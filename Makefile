@@ -58,7 +58,7 @@ help:
 	@echo 'make               QEMU with the series: build/qemu-<target>'
 	@echo 'make demo          a real program on eight guests, translated and with the bypass'
 	@echo 'make check         all tests'
-	@echo 'make bench         what a call costs and what programs gain: build/bench/report.html (an hour)'
+	@echo 'make bench         what a call costs and what programs gain: build/bench/report.html (two hours)'
 	@echo 'make fuzz          native functions against the guests'"'"' own, at random: TRIALS=1000000 SEED=random WAY=library'
 	@echo 'make fuzz-elf      what auto reads of ELF files, with libFuzzer: TIME=60 TRIALS='
 	@echo 'make sanitize      the tests of native calls, QEMU built with ASan and UBSan (long)'
