@@ -115,4 +115,26 @@ apt_why() {
 tested() { sed -n 's/^TCG_TESTS_\(TARGETS\|WITH_COMPILERS\)=//p' "$1/config-host.mak"; }
 has_tests() { case " $(tested "$1") " in *" $2-linux-user "*) ;; *) return 1 ;; esac; }
 
+# by_guest FUNCTION DIR GUESTS: FUNCTION GUEST for each that native calls are for, JOBS at
+# a time; what it prints, by way of files in DIR, is kept together
+by_guest() {
+    each=$1 results=$2 guests=$3
+    running=
+    for t in $guests; do
+        t=${t%-linux-user}
+        [ "$t" != "$UNSERVED" ] || continue
+        "$each" "$t" > "$results/$t.results" 2>&1 &
+        running="$running $t:$!"
+        [ "$(echo "$running" | wc -w)" -lt "$JOBS" ] || all_ended
+    done
+    all_ended
+}
+all_ended() {
+    for r in $running; do
+        wait "${r#*:}" || echo "not ok $STEP: the tests of ${r%:*} ended with an error"
+        cat "$results/${r%:*}.results"
+    done
+    running=
+}
+
 codename() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
