@@ -119,22 +119,25 @@ has_tests() { case " $(tested "$1") " in *" $2-linux-user "*) ;; *) return 1 ;; 
 # a time; what it prints, by way of files in DIR, is kept together
 by_guest() {
     each=$1 results=$2 guests=$3
-    running=
+    set --
     for t in $guests; do
         t=${t%-linux-user}
         [ "$t" != "$UNSERVED" ] || continue
         "$each" "$t" > "$results/$t.results" 2>&1 &
-        running="$running $t:$!"
-        [ "$(echo "$running" | wc -w)" -lt "$JOBS" ] || all_ended
+        set -- "$@" "$t:$!"
+        if [ $# = "$JOBS" ]; then
+            all_ended "$@"
+            set --
+        fi
     done
-    all_ended
+    all_ended "$@"
 }
+# of by_guest: GUEST:PID, each
 all_ended() {
-    for r in $running; do
+    for r; do
         wait "${r#*:}" || echo "not ok $STEP: the tests of ${r%:*} ended with an error"
         cat "$results/${r%:*}.results"
     done
-    running=
 }
 
 codename() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
