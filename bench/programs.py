@@ -292,7 +292,7 @@ def measure(job, quick):
             raise RuntimeError(f'the outputs differ, see {job.dir.relative_to(ROOT)}')
         rounds, steady = rounds + 1, common.steady(list(samples.values()), limit)
     library, auto = (where.calls(job, w)[where.ALL] for w in ('bypass', 'auto'))
-    if not auto and job.name not in SHORT:
+    if not auto and job.name != 'true':
         raise RuntimeError('no native call with auto')
     own_job = on_host(job)
     return row_of(job.name, samples, steady, library, auto,
