@@ -30,10 +30,16 @@ TEST_TIMEOUT=1200
 # The user's git settings (signing, hooks, line ends) must not change commits.
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+# nor the umask what other users read in packages and chroots
+umask 022
 
 say() { printf '== %s: %s\n' "$STEP" "$*"; }
 warn() { printf 'make: %s: warning: %s\n' "$STEP" "$*" >&2; }
 die() { printf 'make: %s: %s\n' "$STEP" "$*" >&2; exit 1; }
+
+case $ROOT in
+*[[:space:]:]*) die "$ROOT: the path has a blank or a colon, which QEMU's build does not take; clone elsewhere" ;;
+esac
 
 # need_space MB WHAT: fails early instead of half way
 need_space() {
