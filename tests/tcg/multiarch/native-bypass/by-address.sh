@@ -70,15 +70,23 @@ with auto "auto, off" --native-bypass off $log "$program" child 7
 expect 7 translated
 [ ! -s "$tmp/log" ] || fail "not off"
 
-# A caller with fewer rights than the program chooses no library for it.
-if [ "$(id -u)" = 0 ] && [ -n "$(command -v setpriv)" ]; then
-    cp "$QEMU" "$tmp/setuid"
-    chmod u+s "$tmp/setuid"
-    chmod 755 "$tmp"
-    run "more rights" setpriv --reuid=1 --clear-groups \
-        env "QEMU_NATIVE_BYPASS=$NATIVE_LIB" \
-        "$tmp/setuid" -L "$root" "$program" child 7
+# A caller with fewer rights than the program chooses no library for it.  Only
+# its owner may be able to reach this directory, and only this caller is to
+# reach what has root's rights.
+rights=$(mktemp -d /tmp/native-rights.XXXXXX)
+trap 'rm -rf "$rights"' EXIT
+trap 'exit 1' HUP INT TERM
+cp "$(command -v id)" "$rights/id"
+cp "$QEMU" "$rights/qemu"
+chgrp -R 1 "$rights" 2> /dev/null && chmod 4710 "$rights"/* &&
+    chmod 710 "$rights"
+fewer="setpriv --reuid=1 --regid=1 --clear-groups"
+if [ "$($fewer "$rights/id" -u 2> /dev/null)" = 0 ]; then
+    run "more rights" $fewer env "QEMU_NATIVE_BYPASS=$NATIVE_LIB" \
+        "$rights/qemu" -L "$root" "$program" child 7
     expect 7 translated
+else
+    skip rights "another user gets no rights of root's in /tmp"
 fi
 
 for lib in "auto $NATIVE_LIB" "$NATIVE_LIB auto"; do
