@@ -59,6 +59,14 @@ elif [ -e "$root$interp" ]; then
     interp=$root$interp
 fi
 
+# It finds the sysroot's C library in the first directory that it looks into: in
+# one before that, the host may have another C library.
+qemu "first directory" -E LD_DEBUG=libs "$program" child 7
+sed -n 's|.*trying file=\(.*/\)libc\.so\.6$|\1|p' "$tmp/err" |
+    awk '{ tried[NR] = $0 }
+         END { for (i in tried) bad += index(tried[i], $0) != 1
+               exit !NR || bad }' || fail "not in the first one"
+
 # The loader may open as many files as the program alone takes.
 for n in 3 4 5 6 7 8; do
     limited -n $n native
