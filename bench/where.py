@@ -4,6 +4,7 @@ import collections
 import re
 import shutil
 import subprocess
+from bisect import bisect_left
 from pathlib import Path
 
 from common import OUT
@@ -19,6 +20,8 @@ QEMU_PARTS = ((r'helper_native|native_|page_check_range', 'QEMU: native calls'),
               (r'helper_lookup_tb_ptr|cpu_get_tb_cpu_state|curr_cflags|assert_hflags|tb_htable|qht_', 'QEMU: block look-ups'),
               (r'helper_|float|round|addsub', 'QEMU: other helpers'))
 OTHER = 'QEMU: translation and the rest'
+SAMPLE = re.compile(r'\s*([0-9a-f]+) (.*) \((.*)\)$')
+PERFMAP = re.compile(r'/perf-\d+\.map$')
 
 
 def perf_runs():
@@ -49,28 +52,47 @@ def place(symbol, dso):
         return next((name for pattern, name in QEMU_PARTS if re.match(pattern, symbol)), OTHER)
     if re.search(r'/libc(-[0-9.]+)?\.so', dso):
         return "host's libc"
-    if re.search(r'/perf-\d+\.map$', dso) or dso in ('[unknown]', '//anon', '[anon]'):
+    if PERFMAP.search(dso) or dso in ('[unknown]', '//anon', '[anon]'):
         return 'QEMU: code around the blocks'
     return OTHER
+
+
+def symbols(perfmap, addresses):
+    """The symbols of these addresses.  QEMU writes code over older code; perf takes any, the last one counts."""
+    addresses, found = sorted(addresses), {}
+    if perfmap.exists():
+        for line in perfmap.read_text(errors='replace').splitlines():
+            start, size, symbol = line.split(maxsplit=2)
+            start = int(start, 16)
+            for a in addresses[bisect_left(addresses, start):bisect_left(addresses, start + int(size, 16))]:
+                found[a] = symbol
+    return found
 
 
 def places(script, base, program):
     """Samples by place, from what perf script prints; guest code is where base has it."""
     found, maps = collections.Counter(), []
+    sampled = collections.defaultdict(set)
+    for line in script:
+        m = SAMPLE.match(line)
+        if m and PERFMAP.search(m[3]):
+            sampled[m[3]].add(int(m[1], 16))
+    known = {path: symbols(Path(path), addresses) for path, addresses in sampled.items()}
     for line in script:
         m = re.search(r'PERF_RECORD_MMAP2? .*?\[0x([0-9a-f]+)\((0x[0-9a-f]+)\) @.*\]: \S+ (/\S*)', line)
         if m:
             maps.append((int(m[1], 16), int(m[1], 16) + int(m[2], 16), m[3]))
             continue
-        m = re.match(r'\s*[0-9a-f]+ (?:guest-0x([0-9a-f]+)\S*|(.*)) \((.*)\)$', line)
-        if m and m[1]:
-            addr = int(m[1], 16) + base
+        m = SAMPLE.match(line)
+        symbol = m and known.get(m[3], {}).get(int(m[1], 16), m[2])
+        if m and symbol.startswith('guest-0x'):
+            addr = int(re.match('guest-0x([0-9a-f]+)', symbol)[1], 16) + base
             # the last mapping there
             path = next((p for start, end, p in reversed(maps) if start <= addr < end), '/no file')
             name = path.rsplit('/', 1)[1]
             found['the program itself' if name == program else name] += 1
         elif m:
-            found[place(m[2], m[3])] += 1
+            found[place(symbol, m[3])] += 1
     return found
 
 
