@@ -56,7 +56,7 @@ distclean:
 
 help:
 	@echo 'make               QEMU with the series: build/qemu-<target>'
-	@echo 'make demo          a real program on eight guests, translated and with the bypass'
+	@echo 'make demo          Debian'"'"'s programs, of six guests, and ours of two: translated and with the bypass'
 	@echo 'make check         all tests'
 	@echo 'make bench         what a call costs and what programs gain: build/bench/report.html (two hours)'
 	@echo 'make fuzz          native functions against the guests'"'"' own, at random: TRIALS=1000000 SEED=random WAY=library'

@@ -15,10 +15,7 @@ from common import BUILD, ENV, OUT, ROOT
 WAYS = (*common.WAYS, 'auto')
 TABLES = {'programs': (('guest', 'program'), (*common.fields(WAYS, 'cpu_s'), 'counts', 'library_calls', 'auto_calls',
                                               'inside_libc', 'host_cpu_s'))}
-ARCHITECTURES = {'aarch64': 'arm64', 'arm': 'armhf', 'i386': 'i386', 'mipsel': 'mipsel',
-                 'mips64el': 'mips64el', 'x86_64': 'amd64'}
-HOST = ARCHITECTURES.get(platform.machine())
-SUITE = 'bookworm'              # Debian 12, the last one with mipsel and mips64el
+HOST = guests.DEBIAN.get(platform.machine())
 PACKAGES = ('coreutils grep sed mawk jq sqlite3 python3-minimal libpython3-stdlib perl gzip xz-utils tar '
             'openssl dash bash cpp-12 libc-bin gcc-12 make dpkg apt git').split()
 DATA = OUT / 'data'
@@ -239,7 +236,7 @@ def prepare(guest_names, names):
     make_data()
     fetched = {}
     for guest in guest_names:
-        arch = ARCHITECTURES.get(guest)
+        arch = guests.DEBIAN.get(guest)
         for name in (n for n in OWN if n in names and not (arch and n == DEMO)):
             if guests.compiler(guest):
                 jobs.append(own(guest, name))
@@ -250,7 +247,7 @@ def prepare(guest_names, names):
             continue
         for a in (arch, *([HOST] if HOST else [])):
             if a not in fetched:
-                fetched[a] = subprocess.run([ROOT / 'dev/debian', a, SUITE, OUT / f'root-{a}', *PACKAGES], check=False,
+                fetched[a] = subprocess.run([ROOT / 'dev/debian', a, guests.SUITE, OUT / f'root-{a}', *PACKAGES], check=False,
                                             stderr=subprocess.PIPE, text=True).stderr.strip()
         of_debian(guest, wanted, jobs, left_out, fetched[arch])
     return jobs, left_out
@@ -258,7 +255,7 @@ def prepare(guest_names, names):
 
 def of_debian(guest, wanted, jobs, left_out, why=''):
     """Add jobs of what there is in the guest's root, and lines of what there is not: names to arguments."""
-    root = OUT / f'root-{ARCHITECTURES[guest]}'
+    root = OUT / f'root-{guests.DEBIAN[guest]}'
     for name, (program, *rest) in wanted.items():
         program = root / 'usr/bin' / program.format(triplet=guests.TRIPLETS[guest])
         if program.exists():

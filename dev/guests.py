@@ -14,6 +14,9 @@ TRIPLETS = {
     'mips': 'mips-linux-gnu', 'mips64': 'mips64-linux-gnuabi64',
     'mipsel': 'mipsel-linux-gnu', 'mips64el': 'mips64el-linux-gnuabi64',
 }
+# those that Debian 12, the last one with mipsel and mips64el, has programs for
+DEBIAN = {'i386': 'i386', 'x86_64': 'amd64', 'arm': 'armhf', 'aarch64': 'arm64', 'mipsel': 'mipsel', 'mips64el': 'mips64el'}
+SUITE = 'bookworm'
 NATIVE = BUILD / 'common-user/native'
 
 
@@ -67,7 +70,7 @@ def qemu(guest, root, native='', options=(), binary=None):
     """
     command = [str(binary or BUILD / f'qemu-{guest}'), '-L', str(root)]
     if (root / 'lib/libc.so.6').exists():
-        # or the host's ld.so.cache leads i386's loader to another C library
+        # or the loader takes another C library, where the host has one for this guest
         command += ['-E', f'LD_LIBRARY_PATH={root}/lib']
     if native:
         command += ['--native-bypass', 'auto' if native == 'auto' else str(NATIVE / f'{guest}-linux-user/libnative.so')]
