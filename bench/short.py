@@ -32,7 +32,7 @@ def prepare(guest_names):
     """Jobs of the guests that Debian has programs for, whose roots are there; and what could not be."""
     jobs, left_out = [], []
     for guest in guest_names:
-        if guest in programs.ARCHITECTURES:
+        if guest in common.guests.DEBIAN:
             programs.of_debian(guest, {f'short-{n}': c for n, c in PROGRAMS.items()}, jobs, left_out)
     return jobs, left_out
 

@@ -15,7 +15,8 @@ TRIPLETS = {
     'mipsel': 'mipsel-linux-gnu', 'mips64el': 'mips64el-linux-gnuabi64',
 }
 # those that Debian 12, the last one with mipsel and mips64el, has programs for
-DEBIAN = {'i386': 'i386', 'x86_64': 'amd64', 'arm': 'armhf', 'aarch64': 'arm64', 'mipsel': 'mipsel', 'mips64el': 'mips64el'}
+DEBIAN = {'i386': 'i386', 'x86_64': 'amd64', 'arm': 'armhf', 'aarch64': 'arm64', 'mipsel': 'mipsel',
+          'mips64el': 'mips64el'}
 SUITE = 'bookworm'
 NATIVE = BUILD / 'common-user/native'
 
