@@ -71,19 +71,28 @@ expect 7 translated
 [ ! -s "$tmp/log" ] || fail "not off"
 
 # A caller with fewer rights than the program chooses no library for it.  Only
-# its owner may be able to reach this directory, and only this caller is to
+# its owner may be able to reach this directory; and only this caller is to
 # reach what has root's rights.
 rights=$(mktemp -d /tmp/native-rights.XXXXXX)
 trap 'rm -rf "$rights"' EXIT
 trap 'exit 1' HUP INT TERM
-cp "$(command -v id)" "$rights/id"
 cp "$QEMU" "$rights/qemu"
-chgrp -R 1 "$rights" 2> /dev/null && chmod 4710 "$rights"/* &&
-    chmod 710 "$rights"
+cp "$(command -v id)" "$NATIVE_LIB" "$rights"
+cp -RP "$root" "$rights/root"
+find "$rights/root" "$rights"/*.so ! -type l -exec chmod go+rX {} +
+chgrp 1 "$rights" 2> /dev/null && chmod 710 "$rights" &&
+    chmod 4755 "$rights/qemu" "$rights/id"
+rights() {
+    what=$1
+    shift
+    run "$what" "$@" env "QEMU_NATIVE_BYPASS=$rights/libnative.so" \
+        "$rights/qemu" -L "$rights/root" "$program" child 7
+}
+rights "same rights"
+expect 7 native
 fewer="setpriv --reuid=1 --regid=1 --clear-groups"
 if [ "$($fewer "$rights/id" -u 2> /dev/null)" = 0 ]; then
-    run "more rights" $fewer env "QEMU_NATIVE_BYPASS=$NATIVE_LIB" \
-        "$rights/qemu" -L "$root" "$program" child 7
+    rights "more rights" $fewer
     expect 7 translated
 else
     skip rights "another user gets no rights of root's in /tmp"
