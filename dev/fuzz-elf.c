@@ -12,12 +12,9 @@
 
 #include "qemu/osdep.h"
 #include "qemu/log.h"
-#include "qemu/selfmap.h"
 #include "qemu.h"
-#include "user/guest-host.h"
 #include "user/native-bypass.h"
 #include "user/native-hooks.h"
-#include "user/page-protection.h"
 #include "native-bypass.h"
 #include "target_elf.h"
 #include "elf.h"
@@ -25,7 +22,6 @@
 #define START   0x10000
 
 bool native_bypass_auto = true;
-bool native_bypass_started;
 typeof(qemu_loglevel) qemu_loglevel;
 uintptr_t guest_base;
 static size_t mapped;
@@ -52,7 +48,8 @@ static bool is_inside(vaddr pc)
     return true;
 }
 
-bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn)
+bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn,
+                             const uint8_t *code)
 {
     return is_inside(pc);
 }
@@ -65,28 +62,6 @@ bool native_bypass_hook_resolver(vaddr pc, const NativeFunction *fn,
 
 void qemu_log(const char *fmt, ...)
 {
-}
-
-/* Of another type in each QEMU */
-int no_flags(void) asm("page_get_flags");
-int no_flags(void)
-{
-    return 0;
-}
-
-IntervalTreeRoot *read_self_maps(void)
-{
-    return NULL;
-}
-
-void free_self_maps(IntervalTreeRoot *root)
-{
-}
-
-IntervalTreeNode *interval_tree_iter_first(IntervalTreeRoot *root,
-                                           uint64_t start, uint64_t last)
-{
-    return NULL;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -10,13 +10,10 @@
 
 #include "qemu/osdep.h"
 #include "qemu/log.h"
-#include "qemu/selfmap.h"
 #include "qemu/units.h"
 #include "qemu.h"
-#include "user/guest-host.h"
 #include "user/native-bypass.h"
 #include "user/native-hooks.h"
-#include "user/page-protection.h"
 #include "native-bypass.h"
 
 #include "target_elf.h"
@@ -37,6 +34,7 @@ typedef struct ElfFile {
     struct elf_phdr segment[MOST_SEGMENTS];
     const struct elf_phdr *dynamic;
     bool has_interp;
+    bool has_needed;
     bool is_pie;
     char soname[LONGEST_SONAME + 1];    /* or "" */
 } ElfFile;
@@ -44,7 +42,6 @@ typedef struct ElfFile {
 typedef struct Found {
     const NativeFunction *fn;           /* NULL for a resolver of another one */
     uint64_t value;
-    unsigned section;
     bool resolver;
     bool checked;                       /* __<fn>_chk */
 } Found;
@@ -110,6 +107,9 @@ static void read_dynamic(ElfFile *elf)
     }
     for (size_t i = 0; i < n && entry[i].tag != DT_NULL; i++) {
         switch (tswapal(entry[i].tag)) {
+        case DT_NEEDED:
+            elf->has_needed = true;
+            break;
         case DT_SONAME:
             soname = tswapal(entry[i].value);
             break;
@@ -130,14 +130,17 @@ static void read_dynamic(ElfFile *elf)
     }
 }
 
-/* glibc, its loader, and musl, which is its own loader */
-static bool is_libc(const char *soname)
+/* glibc, and musl as Alpine builds it */
+static bool is_libc(const ElfFile *elf)
 {
-    return !strcmp(soname, "libc.so.6") ||
-           !strcmp(soname, "ld.so.1") ||
-           g_str_has_prefix(soname, "ld-linux") ||
-           g_str_has_prefix(soname, "ld-musl-") ||
-           g_str_has_prefix(soname, "libc.musl-");
+    return !strcmp(elf->soname, "libc.so.6") ||
+           g_str_has_prefix(elf->soname, "libc.musl-");
+}
+
+/* musl as it is: it is its own loader. */
+static bool may_be_musl(const ElfFile *elf)
+{
+    return !elf->soname[0] && !elf->has_needed && !elf->has_interp;
 }
 
 /*
@@ -160,18 +163,6 @@ static uint64_t find_tail(const ElfFile *elf, uint64_t at)
     }
 #endif
     return -1;
-}
-
-/* The first section of @type, or NULL. */
-static const struct elf_shdr *find_section(const struct elf_shdr *shdr,
-                                           unsigned n, uint32_t type)
-{
-    for (unsigned i = 0; i < n; i++) {
-        if (tswap32(shdr[i].sh_type) == type) {
-            return &shdr[i];
-        }
-    }
-    return NULL;
 }
 
 /* The contents of a section, and a 0 behind them, or NULL. */
@@ -215,41 +206,42 @@ static const NativeFunction *find_checked(const char *name)
 }
 
 /*
- * Add what the symbol table @symtab defines to @found.  Returns where
- * __libc_start_main() is in it, or -1.
+ * Add what the symbol table @symtab gives to others to @found.  Returns true
+ * if it has the functions by which musl's loader starts itself.
  */
-static int find_functions(const ElfFile *elf, const struct elf_shdr *symtab,
-                          const struct elf_shdr *shdr, unsigned sections,
-                          GArray *found)
+static bool find_functions(const ElfFile *elf, const struct elf_shdr *symtab,
+                           const struct elf_shdr *shdr, unsigned sections,
+                           GArray *found)
 {
-    unsigned link = tswap32(symtab->sh_link);
+    unsigned link = tswap32(symtab->sh_link), loader = 0;
     g_autofree struct elf_sym *syms = NULL;
     g_autofree char *strings = NULL;
     uint64_t size;
-    int start = -1;
 
     if (link >= sections) {
-        return -1;
+        return false;
     }
     syms = read_section(elf, symtab);
     strings = read_section(elf, &shdr[link]);
     if (!syms || !strings) {
-        return -1;
+        return false;
     }
     size = tswapal(shdr[link].sh_size);
     for (size_t n = tswapal(symtab->sh_size) / sizeof(*syms), i = 0;
          i < n; i++) {
         const struct elf_sym *sym = &syms[i];
         unsigned type = ELF_ST_TYPE(sym->st_info);
+        unsigned bind = ELF_ST_BIND(sym->st_info);
+        unsigned section = tswap16(sym->st_shndx);
         uint32_t name = tswap32(sym->st_name);
         Found f = {
             .value = tswapal(sym->st_value),
-            .section = tswap16(sym->st_shndx),
             .resolver = type == STT_GNU_IFUNC,
         };
 
         if ((type != STT_FUNC && type != STT_GNU_IFUNC) ||
-            f.section == SHN_UNDEF || f.section >= SHN_LORESERVE ||
+            (bind != STB_GLOBAL && bind != STB_WEAK) ||
+            section == SHN_UNDEF || section >= SHN_LORESERVE ||
             name >= size || !is_guest_isa(sym)) {
             continue;
         }
@@ -260,12 +252,11 @@ static int find_functions(const ElfFile *elf, const struct elf_shdr *symtab,
         }
         if (f.fn || f.resolver) {
             g_array_append_val(found, f);
-        } else if (!strcmp(strings + name, "__libc_start_main")) {
-            start = found->len;
-            g_array_append_val(found, f);
         }
+        loader += !strcmp(strings + name, "__dls2b") ||
+                  !strcmp(strings + name, "__dls3");
     }
-    return start;
+    return loader == 2;
 }
 
 /* Returns true if this is one function more. */
@@ -278,18 +269,20 @@ static bool hook(const ElfFile *elf, const Found *f, abi_ulong start,
     const unsigned thumb = 0;
 #endif
     uint64_t at = file_offset(elf, f->value - thumb);
+    uint8_t code[NATIVE_CODE];
     abi_ulong pc;
 
     if (f->checked) {
         at = f->resolver ? -1 : find_tail(elf, at);
     }
     pc = start + (at - offset) + thumb;
-    if (at < offset || at - offset >= len) {
+    if (at < offset || at - offset >= len ||
+        !read_at(elf->fd, code, at + thumb, sizeof(code))) {
         return false;
     }
     return (f->resolver
             ? native_bypass_hook_resolver(pc, f->fn, start, start + len - 1)
-            : native_bypass_hook_call(pc, f->fn)) && f->fn;
+            : native_bypass_hook_call(pc, f->fn, code)) && f->fn;
 }
 
 void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
@@ -298,18 +291,18 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
     g_autofree ElfFile *elf = NULL;
     g_autofree struct elf_shdr *shdr = NULL;
     g_autoptr(GArray) found = NULL;
-    const struct elf_shdr *symtab;
     struct elfhdr ehdr;
     struct stat st;
-    unsigned sections, count = 0;
-    int libc_start = -1;
-    bool by_name;
+    unsigned sections, i = 0, count = 0;
+    bool musl;
 
-    if (!native_bypass_auto || fd < 0 || (flags & MAP_ANONYMOUS) ||
+    /* No loader has its code shared with whoever writes to the file. */
+    if (!native_bypass_auto ||
+        (flags & (MAP_ANONYMOUS | MAP_PRIVATE)) != MAP_PRIVATE ||
         (prot & (PROT_EXEC | PROT_WRITE)) != PROT_EXEC ||
         fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
         !read_at(fd, &ehdr, 0, sizeof(ehdr)) ||
-        !native_bypass_elf_fits(&ehdr)) {
+        !native_bypass_elf_fits(&ehdr) || tswap16(ehdr.e_type) != ET_DYN) {
         return;
     }
     elf = g_new0(ElfFile, 1);
@@ -318,14 +311,13 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
         return;
     }
     read_dynamic(elf);
-    by_name = is_libc(elf->soname);
-    if (!by_name &&
-        (elf->soname[0] || elf->has_interp || native_bypass_started)) {
+    /* The soname of a program says nothing. */
+    if (elf->is_pie || (!is_libc(elf) && !may_be_musl(elf))) {
         return;
     }
 
     sections = tswap16(ehdr.e_shnum);
-    if (sections == 0 || sections > MOST_SECTIONS ||
+    if (sections > MOST_SECTIONS ||
         tswap16(ehdr.e_shentsize) != sizeof(*shdr)) {
         return;
     }
@@ -333,36 +325,20 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
     if (!read_at(fd, shdr, tswapal(ehdr.e_shoff), sections * sizeof(*shdr))) {
         return;
     }
-    found = g_array_new(false, false, sizeof(Found));
-    symtab = find_section(shdr, sections, SHT_DYNSYM);
-    if (symtab) {
-        libc_start = find_functions(elf, symtab, shdr, sections, found);
+    while (i < sections && tswap32(shdr[i].sh_type) != SHT_DYNSYM) {
+        i++;
     }
-    symtab = find_section(shdr, sections, SHT_SYMTAB);
-    if (found->len == 0 && symtab) {
-        libc_start = find_functions(elf, symtab, shdr, sections, found);
-    }
-    if (!by_name && libc_start < 0) {
+    if (i == sections) {
         return;
     }
-    if (!by_name && (elf->is_pie || tswap16(ehdr.e_type) == ET_EXEC)) {
-        /*
-         * What a static program defines itself is linked before the C
-         * library, whose first object is that of __libc_start_main().
-         */
-        const Found s = g_array_index(found, Found, libc_start);
-
-        for (unsigned i = found->len; i-- > 0;) {
-            const Found *f = &g_array_index(found, Found, i);
-
-            if (f->section != s.section || f->value < s.value) {
-                g_array_remove_index_fast(found, i);
-            }
-        }
+    found = g_array_new(false, false, sizeof(Found));
+    musl = find_functions(elf, &shdr[i], shdr, sections, found);
+    if (!is_libc(elf) && !musl) {
+        return;
     }
     /* A resolver that has one of our names may have others, too. */
     for (int pass = 0; pass < 2; pass++) {
-        for (unsigned i = 0; i < found->len; i++) {
+        for (i = 0; i < found->len; i++) {
             const Found *f = &g_array_index(found, Found, i);
 
             if (pass == 0 ? f->fn != NULL : f->resolver && !f->fn) {
@@ -376,61 +352,4 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
 
         qemu_log("native_bypass: %s: %u functions\n", file ?: link, count);
     }
-}
-
-/* Does the guest's memory have what the file has? */
-static bool unchanged(abi_ulong start, abi_ulong len, int fd, off_t offset)
-{
-    const size_t size = 64 * KiB;
-    g_autofree char *memory = g_malloc(size), *file = g_malloc(size);
-    int mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
-    bool same = mem >= 0;
-
-    for (abi_ulong i = 0; same && i < len; i += size) {
-        size_t n = MIN(len - i, size);
-
-        /* A read of memory that is behind the file's end would be a SIGBUS. */
-        same = read_at(mem, memory, (uintptr_t)g2h_untagged(start + i), n) &&
-               read_at(fd, file, offset + i, n) && !memcmp(memory, file, n);
-    }
-    if (mem >= 0) {
-        close(mem);
-    }
-    return same;
-}
-
-void native_bypass_protected(abi_ulong start, abi_ulong len, int prot)
-{
-    IntervalTreeRoot *maps;
-    IntervalTreeNode *node;
-    uint64_t host;
-
-    if (!native_bypass_auto ||
-        (prot & (PROT_EXEC | PROT_WRITE)) != PROT_EXEC ||
-        (page_get_flags(start) & PAGE_ANON)) {
-        return;
-    }
-    maps = read_self_maps();
-    host = (uintptr_t)g2h_untagged(start);
-    node = maps ? interval_tree_iter_first(maps, host, host) : NULL;
-    if (node) {
-        MapInfo *map = container_of(node, MapInfo, itree);
-        off_t offset = map->offset + (host - node->start);
-        int fd = map->path ? open(map->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-                           : -1;
-        struct stat st;
-
-        len = MIN(len, node->last - host + 1);
-        /* Of a function that ends behind it, the end may be another one. */
-        len -= MIN(len, NATIVE_LONGEST);
-        if (fd >= 0 && len > 0 && fstat(fd, &st) == 0 &&
-            st.st_dev == map->dev && st.st_ino == map->inode &&
-            unchanged(start, len + NATIVE_LONGEST, fd, offset)) {
-            native_bypass_mapped(start, len, prot, 0, fd, offset);
-        }
-        if (fd >= 0) {
-            close(fd);
-        }
-    }
-    free_self_maps(maps);
 }

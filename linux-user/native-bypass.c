@@ -42,8 +42,6 @@
 /* As given; then, once checked, its absolute path. */
 static const char *native_lib;
 
-bool native_bypass_started;
-
 /* Only the environment names LIB, which need not fit this program. */
 static bool is_offer;
 
@@ -495,7 +493,6 @@ void native_bypass_start(struct image_info *info)
     if (!native_bypass_enabled) {
         return;
     }
-    native_bypass_started = true;
 
     /*
      * Unlike the guest's own accesses, those of a host function do not wrap

@@ -81,13 +81,6 @@ void native_bypass_close(int fd);
 bool native_bypass_elf_fits(const void *ehdr);
 
 /**
- * native_bypass_started:
- *
- * False while only QEMU maps files, and not the guest.
- */
-extern bool native_bypass_started;
-
-/**
  * native_bypass_mapped:
  * @start: guest address
  * @len: bytes from there that were mapped
@@ -97,20 +90,10 @@ extern bool native_bypass_started;
  * @offset: in that file
  *
  * With "--native-bypass auto", hook the functions of the C library if this is
- * its code.  To be called with mmap_lock held.
+ * the code of a shared one.  To be called with mmap_lock held.
  */
 void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
                           int fd, off_t offset);
-
-/**
- * native_bypass_protected:
- * @start: guest address
- * @len: bytes from there whose protection was changed
- * @prot: PROT_*
- *
- * As native_bypass_mapped(), if this is of a file and as that has it.
- */
-void native_bypass_protected(abi_ulong start, abi_ulong len, int prot);
 #else
 static inline void native_bypass_init(bool plugins)
 {
@@ -132,11 +115,6 @@ static inline void native_bypass_close(int fd)
 static inline void native_bypass_mapped(abi_ulong start, abi_ulong len,
                                         int prot, int flags, int fd,
                                         off_t offset)
-{
-}
-
-static inline void native_bypass_protected(abi_ulong start, abi_ulong len,
-                                           int prot)
 {
 }
 #endif /* CONFIG_NATIVE_BYPASS */

@@ -44,6 +44,7 @@ typedef struct NativeHook {
     NativeHookKind kind;
     const NativeFunction *fn;   /* NULL if it is none of ours, or ambiguous */
     vaddr first, last;          /* of a resolver: its library's code */
+    uint8_t code[NATIVE_CODE];  /* of a function */
 } NativeHook;
 
 /* Sorted by pc */
@@ -145,10 +146,12 @@ static bool add_hook(const NativeHook *new)
     return true;
 }
 
-bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn)
+bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn,
+                             const uint8_t *code)
 {
     NativeHook hook = { .pc = pc, .kind = NATIVE_HOOK_CALL, .fn = fn };
 
+    memcpy(hook.code, code, sizeof(hook.code));
     /* Of a write to code that is writable already, nobody tells. */
     return !(page_get_flags(pc) & PAGE_WRITE_ORG) && add_hook(&hook);
 }
@@ -164,6 +167,25 @@ bool native_bypass_hook_resolver(vaddr pc, const NativeFunction *fn,
     return add_hook(&hook);
 }
 
+/* The bytes of the entry that are in its page */
+static size_t code_size(vaddr pc)
+{
+    return MIN(NATIVE_CODE, -(pc | TARGET_PAGE_MASK));
+}
+
+/* Has somebody written to the code whom QEMU does not see? */
+static bool is_patched(DisasContextBase *db, const NativeHook *hook)
+{
+    CPUArchState *env = cpu_env(tcg_ctx->cpu);
+
+    for (size_t i = 0; i < code_size(hook->pc); i++) {
+        if (translator_ldub(env, db, hook->pc + i) != hook->code[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const NativeFunction *native_bypass_hooked(DisasContextBase *db, vaddr pc)
 {
     NativeHook *hook = find_hook(pc);
@@ -174,7 +196,8 @@ const NativeFunction *native_bypass_hooked(DisasContextBase *db, vaddr pc)
     switch (hook->kind) {
     case NATIVE_HOOK_CALL:
         /* Who sets a breakpoint in a function wants to see it run. */
-        return tb_cflags(db->tb) & CF_BP_PAGE ? NULL : hook->fn;
+        return tb_cflags(db->tb) & CF_BP_PAGE || is_patched(db, hook)
+            ? NULL : hook->fn;
     case NATIVE_HOOK_RESOLVER:
         gen_helper_native_resolver(tcg_env, tcg_constant_i64(pc));
         return NULL;
@@ -214,10 +237,15 @@ void HELPER(native_resolved)(CPUArchState *env, uint64_t pc)
     }
     resolving.hook.fn = NULL;
     if (entry >= resolving.hook.first && entry <= resolving.hook.last) {
+        uint8_t code[NATIVE_CODE] = {};
+
+        for (size_t i = 0; i < code_size(entry); i++) {
+            code[i] = cpu_ldub_data_ra(env, entry + i, GETPC());
+        }
         mmap_lock();
         /* It may be unmapped by now. */
         if (find_hook(resolving.hook.pc)) {
-            native_bypass_hook_call(entry, fn);
+            native_bypass_hook_call(entry, fn, code);
         }
         mmap_unlock();
     }

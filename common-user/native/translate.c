@@ -167,7 +167,7 @@ void native_bypass_exit(void)
     }
     logged = true;
     if (native_bypass_auto && !native_hook_count) {
-        qemu_log("native_bypass: no C library with symbols that QEMU knows\n");
+        qemu_log("native_bypass: no shared C library that QEMU knows\n");
     }
     for (size_t i = 0; i < ARRAY_SIZE(native_functions); i++) {
         uint64_t count = qatomic_read(&native_counts[i]);

@@ -19,6 +19,9 @@
  */
 #define NATIVE_LONGEST  (16 * KiB)
 
+/* So many bytes at a function's entry tell whether it has been patched. */
+#define NATIVE_CODE     8
+
 typedef struct NativeFunction NativeFunction;
 
 /**
@@ -34,14 +37,17 @@ const NativeFunction *native_bypass_find(const char *name);
  * native_bypass_hook_call:
  * @pc: guest address of a function's entry
  * @fn: the function
+ * @code: the NATIVE_CODE bytes from @pc on
  *
  * Make whatever goes to @pc a native call, until its page may become another
- * one. If @pc is the entry of another function already, it is a native call
- * of neither.
+ * one. It is none where a block is translated and has other bytes there, of
+ * which nobody told. If @pc is the entry of another function already, it is a
+ * native call of neither.
  *
  * Returns: true if this is a new hook.
  */
-bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn);
+bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn,
+                             const uint8_t *code);
 
 /**
  * native_bypass_hook_resolver:
