@@ -15,6 +15,7 @@
 #include "qemu.h"
 #include "user-internals.h"
 #include "user/guest-host.h"
+#include "user/native-marker.h"
 #include "native-bypass.h"
 #include <sys/resource.h>
 
@@ -86,6 +87,7 @@ static char *check_elf(int fd)
     struct elfhdr ehdr = {};
     struct stat st;
     const uint8_t *ident = ehdr.e_ident;
+    bool has_note = false;
     ssize_t size;
 
     if (fstat(fd, &st) < 0) {
@@ -120,8 +122,15 @@ static char *check_elf(int fd)
              st.st_size)) {
             return g_strdup("truncated ELF file");
         }
+        if (tswap32(phdr.p_type) == PT_NOTE) {
+            char note[256];
+
+            size = pread(fd, note, sizeof(note), tswapal(phdr.p_offset));
+            has_note |= size > 0 && memmem(note, size, NATIVE_NOTE,
+                                           sizeof(NATIVE_NOTE));
+        }
     }
-    return NULL;
+    return has_note ? NULL : g_strdup("not a libnative.so");
 }
 
 /* Make native_lib absolute, or say why it cannot be used. */
@@ -135,12 +144,17 @@ static char *resolve_lib(void)
     char *real = realpath(is_dir ? in_dir : native_lib, NULL);
     int fd;
 
-    if (!real) {
-        return is_dir && errno == ENOENT
+    if (!real && errno == ENOENT) {
+        return is_dir
             ? g_strdup_printf("%s: no " TARGET_NAME "-linux-user/libnative.so "
                               "in this directory", native_lib)
-            : g_strdup_printf("%s: %s", is_dir ? in_dir : native_lib,
-                              strerror(errno));
+            : g_strdup_printf("%s: %s; give auto|off|LIB",
+                              *native_lib ? native_lib : "''",
+                              strerror(ENOENT));
+    }
+    if (!real) {
+        return g_strdup_printf("%s: %s", is_dir ? in_dir : native_lib,
+                               strerror(errno));
     }
     /* Do not wait for the other end of a FIFO. */
     fd = open(real, O_RDONLY | O_NONBLOCK | O_CLOEXEC);

@@ -38,4 +38,11 @@
         .set    __aeabi_unwind_cpp_pr1, 0
 #endif
 
+        /* By this, QEMU knows the library. */
+        .section .note.qemu, "a", %note
+        .p2align 2
+        .long   2f - 1f, 0, 0
+1:      .asciz  NATIVE_NOTE
+2:      .p2align 2
+
         .section .note.GNU-stack, "", %progbits

@@ -15,6 +15,9 @@
 /* Longest name, without its NUL: what a translator will read of a stub. */
 #define NATIVE_NAME_MAX             31
 
+/* Name of libnative.so's ELF note, which says what it is */
+#define NATIVE_NOTE                 "QEMU native calls"
+
 /*
  * i386, x86_64: UD0 %edi, %edi.  Intel's SDM reserves UD0 to raise #UD, and
  * has it take a modrm byte.

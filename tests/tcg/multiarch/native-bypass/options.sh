@@ -80,9 +80,11 @@ grep -q -- "^-native-bypass auto|lib  *QEMU_NATIVE_BYPASS " "$tmp/out" ||
 
 # Bad input
 
-bad "/nonexistent" "/nonexistent: No such file or directory"
+for lib in /nonexistent on Auto; do
+    bad "$lib" "$lib: No such file or directory; give auto|off|LIB"
+done
 qemu "empty" --native-bypass "" "$program" child 7
-expect 1 "" "qemu-$target: --native-bypass: *"
+expect 1 "" "qemu-$target: --native-bypass: '': *auto|off|LIB"
 mkdir "$tmp/empty"
 bad "$tmp/empty" "*no $target-linux-user/libnative.so in this directory"
 ln -s loop "$tmp/loop"
@@ -99,6 +101,7 @@ bad "$program/x" "*Not a directory"
 
 echo "#!/bin/sh" > "$tmp/script"
 bad "$tmp/script" "*not an ELF file"
+bad ./libpreloaded.so "*/libpreloaded.so: not a libnative.so"
 : > "$tmp/nothing"
 bad "$tmp/nothing" "*not an ELF file"
 for size in 1 4 15 19 20 51 52 63 64 119 400 \
