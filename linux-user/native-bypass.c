@@ -58,10 +58,6 @@ void native_bypass_option(const char *arg)
     bool is_variable = !parsed && getenv(VARIABLE);
 
     parsed = true;
-    /* A program with more rights than its caller does not load his library. */
-    if (is_variable && is_lib(arg) && qemu_getauxval(AT_SECURE)) {
-        return;
-    }
     if (native_lib && !is_offer && is_lib(arg) != is_lib(native_lib)) {
         error_report(OPTION ": %s: not together with %s", arg, native_lib);
         exit(EXIT_FAILURE);
