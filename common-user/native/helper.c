@@ -54,10 +54,15 @@ typedef struct NativeOperand {
     NativeAccess access;
 } NativeOperand;
 
+/* A needle from which on a host's strstr() may take the square of the time */
+#define NATIVE_LONG_NEEDLE  256
+
 /* The call under way */
 static __thread struct {
     NativeOperand op[2];        /* only the first one may be written */
     bool careful;               /* one that reads ahead has faulted */
+    /* A copy for host functions that take no length: nobody moves its end. */
+    char set[NATIVE_LONG_NEEDLE];
 } native_call;
 
 /*
@@ -181,67 +186,63 @@ static inline bool native_is_short(CPUArchState *env, const NativeOperand *op,
                   !native_tags_checked(env));
 }
 
-static inline void native_touch(const NativeOperand *op, size_t n)
-{
-    host_touch(op->host, n, op->access == NATIVE_WRITE);
-}
-
-/*
- * The page table answers for many pages faster than touching them. But it does
- * not know where a mapped file ends, so do not ask it for operands that
- * overlap: their bytes would be lost.
- */
+/* The page table answers for many pages faster than touching them. */
 static bool native_pages_good(const NativeOperand *dst,
                               const NativeOperand *src,
                               size_t copy, size_t more)
 {
-    uintptr_t ahead = (uintptr_t)dst->host - (uintptr_t)src->host;
-
     return copy + more >= 8 * TARGET_PAGE_SIZE &&
-           (copy == 0 || ((ahead >= copy && -ahead >= copy + more) &&
-            page_check_range(native_untagged(src->addr), copy, PAGE_READ))) &&
+           (copy == 0 ||
+            page_check_range(native_untagged(src->addr), copy, PAGE_READ)) &&
            page_check_range(native_untagged(dst->addr), copy + more,
                             PAGE_WRITE);
 }
 
 /* Not inline, as short calls would save more registers. */
 static __attribute__((noinline)) void
-native_try(CPUArchState *env, size_t copy, size_t more)
+native_try(CPUArchState *env, size_t copy, size_t more, int fill)
 {
     NativeOperand dst = native_current(0), src = native_current(1);
+    uintptr_t ahead = (uintptr_t)dst.host - (uintptr_t)src.host;
+    bool apart = copy == 0 || (ahead >= copy && -ahead >= copy + more);
 
     if (copy) {
         native_check(env, &src, copy);
     }
     native_check(env, &dst, copy + more);
-    if (native_pages_good(&dst, &src, copy, more)) {
+    /*
+     * The page table does not know where a mapped file ends. The bytes of
+     * operands that overlap would be lost then.
+     */
+    if (apart && native_pages_good(&dst, &src, copy, more)) {
         return;
     }
     if (copy) {
-        native_touch(&src, copy);
-        native_touch(&dst, copy);
+        host_touch(src.host, copy);
+        host_touch_written(dst.host, copy, src.host, apart ? fill : -1);
     }
     if (more) {
         NativeOperand rest = native_behind(&dst, copy, NATIVE_WRITE);
 
         native_operands(&rest, NULL);
-        native_touch(&rest, more);
+        host_touch_written(rest.host, more, NULL, fill);
     }
 }
 
 /*
- * Call this before @copy bytes are copied and @more are written behind them. A
+ * Call this before @copy bytes are copied and @more are written behind them,
+ * which begin with the byte @fill, or -1 if the old bytes are needed still. A
  * host function may copy from either end. Within one page it faults before it
  * writes anything; of several pages, try each one first.
  */
 static inline void native_prepare(CPUArchState *env, const NativeOperand *dst,
                                   const NativeOperand *src, size_t copy,
-                                  size_t more)
+                                  size_t more, int fill)
 {
     if (unlikely(copy + more > host_left_in_page(dst->host) ||
                  copy > host_left_in_page(src->host) ||
                  native_tags_checked(env))) {
-        native_try(env, copy, more);
+        native_try(env, copy, more, fill);
     }
 }
 
@@ -274,7 +275,7 @@ native_copy_long(CPUArchState *env, target_ulong n, size_t size)
     NativeOperand d = native_current(0), s = native_current(1);
     size_t len = native_limit(&d, native_limit(&s, n, size), size) * size;
 
-    native_prepare(env, &d, &s, len, 0);
+    native_prepare(env, &d, &s, len, 0, 0);
     memmove(d.host, s.host, len);
     return len;
 }
@@ -348,7 +349,7 @@ native_fill_long(CPUArchState *env, target_ulong chr, target_ulong n,
     NativeOperand d = native_current(0);
     size_t len = native_limit(&d, n, size);
 
-    native_prepare(env, &d, &d, 0, len * size);
+    native_prepare(env, &d, &d, 0, len * size, size == 1 ? (uint8_t)chr : -1);
     host_memset(d.host, chr, len, size);
 }
 
@@ -473,15 +474,15 @@ target_ulong native_find_in_string(CPUArchState *env, target_ulong str,
                                    uintptr_t ra)
 {
     NativeOperand s = native_operand(env, str, NATIVE_READ, ra);
-    void *found;
+    void *found, *end;
 
     native_begin(&s, NULL, ra);
-    found = last ? host_strrchr(s.host, chr, size)
-                 : host_strchr(s.host, chr, size);
     if (unlikely(native_tags_checked(env))) {
-        native_check(env, &s, found && !last
-                              ? found - s.host + size
-                              : (host_strlen(s.host, size) + 1) * size);
+        found = host_look(s.host, host_arg(chr, size), last, size, &end);
+        native_check(env, &s, end - s.host);
+    } else {
+        found = last ? host_strrchr(s.host, chr, size)
+                     : host_strchr(s.host, chr, size);
     }
     return native_end(native_found(&s, found));
 }
@@ -511,6 +512,15 @@ target_ulong HELPER(native_wcsrchr)(CPUArchState *env, target_ulong str,
     return native_find_in_string(env, str, chr, true, sizeof(wchar_t), GETPC());
 }
 
+/*
+ * A string that has been measured is copied without its NUL, which another
+ * thread may have replaced: that is written in any case.
+ */
+static inline void native_terminate(void *at, size_t size)
+{
+    memset(at, 0, size);
+}
+
 /* Copy a string and its NUL. Returns the length without it. */
 static inline QEMU_ALWAYS_INLINE
 size_t native_copy_string(CPUArchState *env, target_ulong dst,
@@ -524,14 +534,17 @@ size_t native_copy_string(CPUArchState *env, target_ulong dst,
     len = host_strnlen(s.host, NATIVE_MEASURED / size, size);
     if (unlikely(len == NATIVE_MEASURED / size)) {
         if (native_one_pass(env, &d, &s, size)) {
-            return native_end(stpcpy(d.host, s.host) - (char *)d.host);
+            len = stpcpy(d.host, s.host) - (char *)d.host;
+            native_terminate(d.host + len, 1);
+            return native_end(len);
         }
         len += host_strlen(s.host + len * size, size);
     }
-    len = native_limit(&d, len + 1, size);
-    native_prepare(env, &d, &s, len * size, 0);
+    len = native_limit(&d, len + 1, size) - 1;
+    native_prepare(env, &d, &s, (len + 1) * size, 0, 0);
     memmove(d.host, s.host, len * size);
-    return native_end(len - 1);
+    native_terminate(d.host + len * size, size);
+    return native_end(len);
 }
 
 target_ulong HELPER(native_strcpy)(CPUArchState *env, target_ulong dst,
@@ -585,15 +598,17 @@ size_t native_copy_padded(CPUArchState *env, target_ulong dst,
          */
         if (native_one_pass(env, &d, &s, size) &&
             page_check_range(native_untagged(dst), len, PAGE_WRITE)) {
-            return native_end(stpncpy(d.host, s.host, len) - (char *)d.host);
+            used = stpncpy(d.host, s.host, len) - (char *)d.host;
+            native_terminate(d.host + used, used < len);
+            return native_end(used);
         }
         used += host_strnlen(s.host + used * size,
                              native_limit(&s, len, size) - used, size);
     }
     copy = MIN(used + 1, len);
-    native_prepare(env, &d, &s, copy * size, (len - copy) * size);
-    memmove(d.host, s.host, copy * size);
-    memset(d.host + copy * size, 0, (len - copy) * size);
+    native_prepare(env, &d, &s, copy * size, (len - copy) * size, 0);
+    memmove(d.host, s.host, used * size);
+    memset(d.host + used * size, 0, (len - used) * size);
     return native_end(used);
 }
 
@@ -625,41 +640,33 @@ target_ulong HELPER(native_wcpncpy)(CPUArchState *env, target_ulong dst,
 }
 
 /*
- * Append @copy characters of @s at @d, and a NUL if they have none. Write the
- * first character last: until then the old NUL ends the string, so that the
- * call can be made again.
+ * Append @copy characters of @s and a NUL at @d, if @nul for one that was read
+ * behind them. Write the first character last: until then the old NUL ends the
+ * string, so that the call can be made again.
  */
 static inline QEMU_ALWAYS_INLINE
 void native_append(CPUArchState *env, const NativeOperand *d,
-                   const NativeOperand *s, size_t copy, bool terminate,
-                   size_t size)
+                   const NativeOperand *s, size_t copy, bool nul, size_t size)
 {
     wchar_t first = 0;
 
     copy = native_limit(d, copy, size);
-    native_prepare(env, d, s, copy * size, terminate * size);
+    native_prepare(env, d, s, (copy + nul) * size, !nul * size, -1);
     if (copy) {
         memcpy(&first, s->host, size);
         memmove(d->host + size, s->host + size, (copy - 1) * size);
     }
-    if (terminate) {
-        memset(d->host + copy * size, 0, size);
-    }
+    native_terminate(d->host + copy * size, size);
     memcpy(d->host, &first, size);
 }
 
 /* The same in one pass, for a string of more than one character */
-static void native_append_long(char *d, const char *s, bool limited, size_t n)
+static void native_append_long(char *d, const char *s)
 {
     char first = *s;
 
-    host_touch(d, 1, true);
-    if (limited) {
-        d[1] = 0;
-        strncat(d + 1, s + 1, n - 1);
-    } else {
-        strcpy(d + 1, s + 1);
-    }
+    host_touch_written(d, 1, NULL, 0);
+    native_terminate(stpcpy(d + 1, s + 1), 1);
     *d = first;
 }
 
@@ -683,14 +690,14 @@ target_ulong native_cat(CPUArchState *env, target_ulong dst, target_ulong src,
     max = limited ? native_limit(&s, n, size) : SIZE_MAX;
     len = host_strnlen(s.host, MIN(max, NATIVE_MEASURED / size), size);
     if (unlikely(len == NATIVE_MEASURED / size && len < max)) {
-        if (native_one_pass(env, &d, &s, size)) {
-            native_append_long(d.host, s.host, limited, max);
+        if (!limited && native_one_pass(env, &d, &s, size)) {
+            native_append_long(d.host, s.host);
             return native_end(dst);
         }
         len += limited ? host_strnlen(s.host + len * size, max - len, size)
                        : host_strlen(s.host + len * size, size);
     }
-    native_append(env, &d, &s, MIN(len + 1, max), len == max, size);
+    native_append(env, &d, &s, len, len < max, size);
     return native_end(dst);
 }
 
@@ -733,7 +740,7 @@ target_ulong native_copy_cut(CPUArchState *env, target_ulong dst,
         d = native_operand(env, dst, NATIVE_WRITE, ra);
         native_operands(&d, &s);
         copy = native_limit(&d, MIN(len, n - 1), size) * size;
-        native_prepare(env, &d, &s, copy, size);
+        native_prepare(env, &d, &s, copy, size, 0);
         memmove(d.host, s.host, copy);
         memset(d.host + copy, 0, size);
     }
@@ -774,7 +781,7 @@ target_ulong native_cat_cut(CPUArchState *env, target_ulong dst,
     if (used < n) {
         d = native_behind(&d, used * size, NATIVE_WRITE);
         native_operands(&d, &s);
-        native_append(env, &d, &s, MIN(len, n - used - 1), true, size);
+        native_append(env, &d, &s, MIN(len, n - used - 1), false, size);
     }
     return native_end(used + len);
 }
@@ -791,39 +798,6 @@ target_ulong HELPER(native_wcslcat)(CPUArchState *env, target_ulong dst,
     return native_cat_cut(env, dst, src, n, sizeof(wchar_t), GETPC());
 }
 
-/*
- * Check tags up to the first difference, character by character: such guests
- * are too rare for more.
- */
-static void native_check_compare(CPUArchState *env, const NativeOperand *a,
-                                 const NativeOperand *b, size_t n, size_t size,
-                                 bool string)
-{
-    static const wchar_t nul;
-    size_t at = 0;
-
-    while (--n && !memcmp(a->host + at, b->host + at, size) &&
-           !(string && !memcmp(a->host + at, &nul, size))) {
-        at += size;
-    }
-    native_check(env, a, at + size);
-    native_check(env, b, at + size);
-}
-
-/* Compare page by page, to touch no page behind the first difference. */
-static bool native_differ_carefully(void *p, void *q, size_t n)
-{
-    for (size_t part; n; p += part, q += part, n -= part) {
-        part = MIN(n, MIN(host_left_in_page(p), host_left_in_page(q)));
-        host_touch(p, 1, false);
-        host_touch(q, 1, false);
-        if (memcmp(p, q, part)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static inline QEMU_ALWAYS_INLINE
 target_ulong native_compare(CPUArchState *env, target_ulong a, target_ulong b,
                             target_ulong n, HostCompare how, size_t size,
@@ -833,7 +807,7 @@ target_ulong native_compare(CPUArchState *env, target_ulong a, target_ulong b,
     NativeAccess access = how == HOST_MEMCMP && !careful ? NATIVE_READ_AHEAD
                                                          : NATIVE_READ;
     NativeOperand p, q;
-    size_t len = SSIZE_MAX / size;
+    size_t len = SSIZE_MAX / size, end;
     int ret = 0;
 
     if (n == 0) {
@@ -848,12 +822,11 @@ target_ulong native_compare(CPUArchState *env, target_ulong a, target_ulong b,
     if (how != HOST_STRCMP) {
         len = native_limit(&p, native_limit(&q, n, size), size);
     }
-    if (unlikely(native_tags_checked(env))) {
-        native_check_compare(env, &p, &q, len, size, how != HOST_MEMCMP);
-    }
-    if (unlikely(careful) ? native_differ_carefully(p.host, q.host, len * size)
-                          : host_differ(p.host, q.host, len, size, how)) {
-        ret = host_order(p.host, q.host, n, size, how);
+    if (unlikely(careful || native_tags_checked(env)) ||
+        host_differ(p.host, q.host, len, size, how)) {
+        ret = host_compare(p.host, q.host, len, n, size, how, &end);
+        native_check(env, &p, end);
+        native_check(env, &q, end);
     }
     return native_end((target_long)ret);
 }
@@ -913,8 +886,11 @@ target_ulong HELPER(native_memccpy)(CPUArchState *env, target_ulong dst,
     if (found) {
         len = found - s.host + 1;
     }
-    native_prepare(env, &d, &s, len, 0);
-    memmove(d.host, s.host, len);
+    native_prepare(env, &d, &s, len, 0, 0);
+    memmove(d.host, s.host, len - !!found);
+    if (found) {
+        *(uint8_t *)(d.host + len - 1) = chr;
+    }
     return native_end(found ? dst + len : 0);
 }
 
@@ -932,7 +908,7 @@ target_ulong HELPER(native_memrchr)(CPUArchState *env, target_ulong str,
     len = native_limit(&s, n, 1);
     part = native_behind(&s, len - 1, NATIVE_READ_DOWN);
     native_begin(&part, NULL, GETPC());
-    native_touch(&part, 1);
+    host_touch(part.host, 1);
     found = memrchr(s.host, (uint8_t)chr, len);
     if (unlikely(native_tags_checked(env))) {
         size_t skipped = found ? found - s.host : 0;
@@ -970,7 +946,7 @@ target_ulong HELPER(native_memmem)(CPUArchState *env, target_ulong hay,
     native_begin(&n, NULL, GETPC());
     needle_n = native_limit(&n, needle_n, 1);
     native_check(env, &n, needle_n);
-    native_touch(&n, needle_n);
+    host_touch(n.host, needle_n);
 
     h = native_operand(env, hay, NATIVE_READ, GETPC());
     native_operands(&h, NULL);
@@ -999,7 +975,7 @@ typedef struct NativeSearch {
 
 /*
  * Begin a call that reads all of the string @set before it reads @str, so that
- * only one of them can fault at a time.
+ * only one of them can fault at a time. If it is short, it is copied.
  */
 static inline NativeSearch native_begin_search(CPUArchState *env,
                                                target_ulong str,
@@ -1011,18 +987,47 @@ static inline NativeSearch native_begin_search(CPUArchState *env,
     native_begin(&c.set, NULL, ra);
     c.set_len = strlen(c.set.host);
     native_check(env, &c.set, c.set_len + 1);
-    /* The compiler may drop strlen() if it finds the length unused. */
-    native_touch(&c.set, c.set_len + 1);
+    if (likely(c.set_len < NATIVE_LONG_NEEDLE)) {
+        host_copy_short(native_call.set, c.set.host, c.set_len + 1);
+        if (unlikely(native_call.set[c.set_len])) {
+            native_call.set[c.set_len] = 0;
+        }
+    }
     c.s = native_operand(env, str, NATIVE_READ, ra);
     native_operands(&c.s, NULL);
     return c;
 }
 
-/* A needle from which on a host's strstr() may take the square of the time */
-#define NATIVE_LONG_NEEDLE  256
+/* The same for a set of characters: of a long one, copy each of them once. */
+static inline NativeSearch native_begin_span(CPUArchState *env,
+                                             target_ulong str,
+                                             target_ulong set, uintptr_t ra)
+{
+    NativeSearch c = native_begin_search(env, str, set, ra);
 
-/* memmem() takes linear time, but has to know where the string ends. */
-static void *native_strstr_long(const char *s, const char *needle, size_t n)
+    if (unlikely(c.set_len >= NATIVE_LONG_NEEDLE)) {
+        bool seen[UINT8_MAX + 1] = { true };
+        char *to = native_call.set;
+
+        for (size_t i = 0; i < c.set_len; i++) {
+            uint8_t at = host_char(c.set.host + i, 1);
+
+            if (!seen[at]) {
+                seen[at] = true;
+                *to++ = at;
+            }
+        }
+        *to = 0;
+    }
+    return c;
+}
+
+/*
+ * memmem() takes linear time, but has to know where the string ends. @end is
+ * behind all that has been looked at.
+ */
+static void *native_strstr_long(void *s, const char *needle, size_t n,
+                                void **end)
 {
     size_t room = 4 * n;
 
@@ -1031,6 +1036,7 @@ static void *native_strstr_long(const char *s, const char *needle, size_t n)
         void *found = memmem(s, len, needle, n);
 
         if (found || len < room) {
+            *end = found ? found + n : s + len + 1;
             return found;
         }
         s += room - n + 1;
@@ -1041,13 +1047,13 @@ target_ulong HELPER(native_strstr)(CPUArchState *env, target_ulong str,
                                    target_ulong needle)
 {
     NativeSearch c = native_begin_search(env, str, needle, GETPC());
-    void *found = c.set_len < NATIVE_LONG_NEEDLE
-        ? strstr(c.s.host, c.set.host)
-        : native_strstr_long(c.s.host, c.set.host, c.set_len);
+    void *found, *end;
 
-    if (unlikely(native_tags_checked(env)) && c.set_len) {
-        native_check(env, &c.s, found ? found - c.s.host + c.set_len
-                                      : strlen(c.s.host) + 1);
+    if (likely(c.set_len < NATIVE_LONG_NEEDLE && !native_tags_checked(env))) {
+        found = strstr(c.s.host, native_call.set);
+    } else {
+        found = native_strstr_long(c.s.host, c.set.host, c.set_len, &end);
+        native_check(env, &c.s, end - c.s.host);
     }
     return native_end(native_found(&c.s, found));
 }
@@ -1055,8 +1061,8 @@ target_ulong HELPER(native_strstr)(CPUArchState *env, target_ulong str,
 target_ulong HELPER(native_strspn)(CPUArchState *env, target_ulong str,
                                    target_ulong set)
 {
-    NativeSearch c = native_begin_search(env, str, set, GETPC());
-    size_t ret = strspn(c.s.host, c.set.host);
+    NativeSearch c = native_begin_span(env, str, set, GETPC());
+    size_t ret = strspn(c.s.host, native_call.set);
 
     native_check(env, &c.s, c.set_len ? ret + 1 : 0);
     return native_end(ret);
@@ -1065,24 +1071,27 @@ target_ulong HELPER(native_strspn)(CPUArchState *env, target_ulong str,
 target_ulong HELPER(native_strcspn)(CPUArchState *env, target_ulong str,
                                     target_ulong set)
 {
-    NativeSearch c = native_begin_search(env, str, set, GETPC());
-    size_t ret = strcspn(c.s.host, c.set.host);
+    NativeSearch c = native_begin_span(env, str, set, GETPC());
+    size_t ret = strcspn(c.s.host, native_call.set);
 
     native_check(env, &c.s, ret + 1);
     return native_end(ret);
 }
 
+/* As strchr(), a host's strpbrk() may find a character and then look which. */
 target_ulong HELPER(native_strpbrk)(CPUArchState *env, target_ulong str,
                                     target_ulong set)
 {
-    NativeSearch c = native_begin_search(env, str, set, GETPC());
-    void *found = strpbrk(c.s.host, c.set.host);
+    NativeSearch c = native_begin_span(env, str, set, GETPC());
+    size_t ret;
+    char at;
 
-    if (unlikely(native_tags_checked(env))) {
-        native_check(env, &c.s, (found ? found - c.s.host
-                                       : strlen(c.s.host)) + 1);
-    }
-    return native_end(native_found(&c.s, found));
+    do {
+        ret = strcspn(c.s.host, native_call.set);
+        at = host_char(c.s.host + ret, 1);
+    } while (at && !strchr(native_call.set, at));
+    native_check(env, &c.s, ret + 1);
+    return native_end(at ? c.s.addr + ret : 0);
 }
 
 void HELPER(native_bypass_count)(void *count)

@@ -23,23 +23,43 @@ static inline size_t host_left_in_page(const void *p)
 }
 
 /*
- * Fault now, if at all: touch a byte of each page of the @n bytes at @p.  No
+ * Fault now, if at all: read a byte of each page of the @n bytes at @p.  No
  * sanitizer is to judge that.
  */
 __attribute__((no_sanitize("address"), no_sanitize("null")))
-static void host_touch(void *p, size_t n, bool write)
+static void host_touch(const void *p, size_t n)
 {
     size_t left;
 
     for (; n; n -= left, p += left) {
         /* volatile, since to access it is all that this does */
-        volatile uint8_t *byte = p;
-        uint8_t value = *byte;
-
-        if (write) {
-            *byte = value;
-        }
+        (void)*(volatile const uint8_t *)p;
         left = MIN(n, host_left_in_page(p));
+    }
+}
+
+/*
+ * The same with writing: that byte of @from, or else @fill, which are written
+ * there anyway.  If @fill is -1, nothing changes, nor is a write of another
+ * thread lost, but this takes longer.
+ */
+__attribute__((no_sanitize("address"), no_sanitize("null")))
+static void host_touch_written(void *p, size_t n, const void *from, int fill)
+{
+    size_t left;
+
+    for (size_t i = 0; i < n; i += left) {
+        volatile uint8_t *byte = p + i;
+        uint8_t zero = 0;
+
+        if (fill < 0) {
+            /* A compiler that knew this to change nothing would not write. */
+            asm("" : "+r" (zero));
+            qatomic_or(byte, zero);
+        } else {
+            *byte = from ? *(volatile const uint8_t *)(from + i) : fill;
+        }
+        left = MIN(n - i, host_left_in_page(p + i));
     }
 }
 
@@ -48,15 +68,33 @@ static inline bool host_misaligned(const void *p)
     return (uintptr_t)p % sizeof(wchar_t);
 }
 
+/*
+ * Another thread may write what is read here: what a decision rests on is read
+ * once, and the compiler is not to read it again.
+ */
+static inline wchar_t host_char(const void *s, size_t size)
+{
+    wchar_t at = size == 1 ? ldub_p(s) : ldl_he_p(s);
+
+    barrier();
+    return at;
+}
+
+/* The guest's argument, an int or a wchar_t, as host_char() gives it */
+static inline wchar_t host_arg(target_ulong chr, size_t size)
+{
+    return size == 1 ? (uint8_t)chr : tswap32(chr);
+}
+
 /* Index of @wc, and if @string, of the NUL if that comes first; else @n */
 static size_t host_wide_index(const wchar_t *s, wchar_t wc, bool string,
                               size_t n)
 {
     size_t i;
 
-    host_touch((void *)s, 1, false);
+    host_touch(s, 1);
     for (i = 0; i < n; i++) {
-        wchar_t at = ldl_he_p(s + i);
+        wchar_t at = host_char(s + i, sizeof(wchar_t));
 
         if (at == wc || (string && at == 0)) {
             break;
@@ -65,16 +103,21 @@ static size_t host_wide_index(const wchar_t *s, wchar_t wc, bool string,
     return i;
 }
 
-static wchar_t *host_wide_chr(wchar_t *s, wchar_t wc, bool last)
+/* strchr() and strrchr(): @end is behind all that this has looked at. */
+static void *host_look(void *s, wchar_t wc, bool last, size_t size, void **end)
 {
-    wchar_t *found = NULL;
+    void *found = NULL;
+    wchar_t at;
 
+    host_touch(s, 1);
     do {
-        s += host_wide_index(s, wc, true, SIZE_MAX);
-        if (ldl_he_p(s) == wc) {
+        at = host_char(s, size);
+        if (at == wc) {
             found = s;
         }
-    } while ((last || !found) && ldl_he_p(s++));
+        s += size;
+    } while (at && (last || !found));
+    *end = s;
     return found;
 }
 
@@ -96,15 +139,14 @@ static inline size_t host_strnlen(const void *s, size_t n, size_t size)
                               : wcsnlen(s, n);
 }
 
-/* @chr is the guest's argument: an int, or a wchar_t. */
 static inline void *host_memchr(void *s, target_ulong chr, size_t n,
                                 size_t size)
 {
-    wchar_t wc = tswap32(chr);
+    wchar_t wc = host_arg(chr, size);
     size_t i;
 
     if (size == 1) {
-        return memchr(s, (uint8_t)chr, n);
+        return memchr(s, wc, n);
     } else if (!host_misaligned(s)) {
         return wmemchr(s, wc, n);
     }
@@ -114,35 +156,44 @@ static inline void *host_memchr(void *s, target_ulong chr, size_t n,
 
 static inline void *host_strchr(void *s, target_ulong chr, size_t size)
 {
-    wchar_t wc = tswap32(chr);
+    wchar_t wc = host_arg(chr, size), at;
+    void *found;
 
     if (size == 1) {
-        return strchr(s, (uint8_t)chr);
+        /* A host's strchr() may find a character and then look which. */
+        do {
+            found = strchrnul(s, wc);
+            at = host_char(found, 1);
+        } while (unlikely(at != wc && at != 0));
+        return at == wc ? found : NULL;
     }
-    return host_misaligned(s) ? host_wide_chr(s, wc, false) : wcschr(s, wc);
+    return host_misaligned(s) ? host_look(s, wc, false, size, &found)
+                              : wcschr(s, wc);
 }
 
 static inline void *host_strrchr(void *s, target_ulong chr, size_t size)
 {
-    wchar_t wc = tswap32(chr);
+    wchar_t wc = host_arg(chr, size);
+    void *end;
 
     if (size == 1) {
-        return strrchr(s, (uint8_t)chr);
+        return strrchr(s, wc);
     }
-    return host_misaligned(s) ? host_wide_chr(s, wc, true) : wcsrchr(s, wc);
+    return host_misaligned(s) ? host_look(s, wc, true, size, &end)
+                              : wcsrchr(s, wc);
 }
 
 static inline void host_memset(void *s, target_ulong chr, size_t n,
                                size_t size)
 {
-    wchar_t wc = tswap32(chr), *p = s;
+    wchar_t wc = host_arg(chr, size), *p = s;
 
     if (size == 1) {
-        memset(s, (uint8_t)chr, n);
+        memset(s, wc, n);
     } else if (!host_misaligned(s)) {
         wmemset(s, wc, n);
     } else {
-        host_touch(s, 1, true);
+        host_touch_written(s, 1, &wc, 0);
         for (size_t i = 0; i < n; i++) {
             stl_he_p(p + i, wc);
         }
@@ -155,20 +206,10 @@ typedef enum HostCompare {
     HOST_STRCMP,
 } HostCompare;
 
-static bool host_wide_differ(const wchar_t *p, const wchar_t *q, size_t n,
-                             bool string)
-{
-    host_touch((void *)p, 1, false);
-    host_touch((void *)q, 1, false);
-    while (n > 1 && ldl_he_p(p) == ldl_he_p(q) &&
-           !(string && ldl_he_p(p) == 0)) {
-        p++;
-        q++;
-        n--;
-    }
-    return ldl_he_p(p) != ldl_he_p(q);
-}
-
+/*
+ * Whether the operands may differ.  The host's number need not be the guest's,
+ * and was made of bytes that it has read twice.
+ */
 static inline bool host_differ(const void *p, const void *q, size_t n,
                                size_t size, HostCompare how)
 {
@@ -176,61 +217,105 @@ static inline bool host_differ(const void *p, const void *q, size_t n,
         return how == HOST_MEMCMP ? memcmp(p, q, n)
              : how == HOST_STRNCMP ? strncmp(p, q, n) : strcmp(p, q);
     }
-    if (host_misaligned(p) || host_misaligned(q)) {
-        return host_wide_differ(p, q, n, how != HOST_MEMCMP);
+    return host_misaligned(p) || host_misaligned(q) ||
+           (how == HOST_MEMCMP ? wmemcmp(p, q, n) : wcsncmp(p, q, n));
+}
+
+/* What the guest's C library gives for operands that end with these */
+static inline int host_order(wchar_t p, wchar_t q, size_t at, target_ulong n,
+                             size_t size, HostCompare how)
+{
+    target_wchar_t a = tswap32(p), b = tswap32(q);
+
+    if (p == q) {
+        return 0;
     }
-    return how == HOST_MEMCMP ? wmemcmp(p, q, n) : wcsncmp(p, q, n);
+    if (size == 1) {
+        return !native_only_sign(n, at, how != HOST_MEMCMP) ? p - q
+             : p < q ? -1 : 1;
+    }
+    if (how == HOST_STRCMP && b == 0 && native_wcscmp_gives_char) {
+        return a;
+    }
+    return a < b ? -1 : 1;
+}
+
+static inline wchar_t host_char_in(uint64_t word, unsigned at, size_t size)
+{
+    return host_char((uint8_t *)&word + at, size);
+}
+
+typedef uint64_t HostWords __attribute__((vector_size(16)));
+typedef HostWords __attribute__((aligned(1), may_alias)) HostWordsAt;
+
+/* For who reads many bytes at once soon, and waits for stores of fewer */
+static inline void host_copy_short(void *to, const void *from, size_t n)
+{
+    if (n <= sizeof(HostWords) &&
+        host_left_in_page(from) >= sizeof(HostWords)) {
+        *(HostWordsAt *)to = *(const HostWordsAt *)from;
+    } else {
+        memcpy(to, from, n);
+    }
 }
 
 /*
- * Where the operands first differ, which do so: comparisons of the host have
- * told, with a number that need not be the guest's.  Within a page, more may be
- * read than they have.
+ * What the guest's C library gives for @n characters; no more than @len are
+ * looked at, and nothing in a page behind the first difference.  @end is the
+ * number of bytes up to there.  Each byte is read once.
  */
-__attribute__((no_sanitize("address"), no_sanitize("alignment")))
-static size_t host_difference(const void *p, const void *q)
+static inline QEMU_ALWAYS_INLINE
+int host_compare(const void *p, const void *q, size_t len, target_ulong n,
+                 size_t size, HostCompare how, size_t *end)
 {
-    for (size_t i = 0;;) {
-        size_t left = MIN(host_left_in_page(p + i), host_left_in_page(q + i));
+    const uint64_t low = size == 1 ? 0x7f7f7f7f7f7f7f7f : 0x7fffffff7fffffff;
+    const bool string = how != HOST_MEMCMP;
+    size_t part, left = 0;
 
-        for (; left >= sizeof(uint64_t); left -= sizeof(uint64_t)) {
-            uint64_t bits = ldq_he_p(p + i) ^ ldq_he_p(q + i);
+    *end = len * size;
+    for (size_t i = 0; i < *end; i += part, left -= part) {
+        wchar_t x, y;
+        size_t at = i;
 
-            if (bits) {
-                return i + (HOST_BIG_ENDIAN ? clz64(bits) : ctz64(bits)) / 8;
-            }
-            i += sizeof(uint64_t);
+        if (left < sizeof(HostWords)) {
+            left = MIN(host_left_in_page(p + i), host_left_in_page(q + i));
+            host_touch(p + i, 1);
+            host_touch(q + i, 1);
         }
-        for (; left; left--, i++) {
-            if (ldub_p(p + i) != ldub_p(q + i)) {
-                return i;
+        if (likely(left >= sizeof(HostWords))) {
+            HostWords a, b, ends;
+            uint64_t bits;
+            unsigned j;
+
+            part = sizeof(HostWords);
+            a = *(const HostWordsAt *)(p + i);
+            b = *(const HostWordsAt *)(q + i);
+            barrier();
+            /* Bits in all characters that differ, and in a string's NULs */
+            ends = a ^ b;
+            if (string) {
+                ends |= ~(((a & low) + low) | a | low);
             }
+            if (likely(!(ends[0] | ends[1]))) {
+                continue;
+            }
+            bits = ends[0] ?: ends[1];
+            j = (HOST_BIG_ENDIAN ? clz64(bits) : ctz64(bits)) / 8;
+            j -= j % size;
+            at += (ends[0] ? 0 : sizeof(bits)) + j;
+            x = host_char_in(ends[0] ? a[0] : a[1], j, size);
+            y = host_char_in(ends[0] ? b[0] : b[1], j, size);
+        } else {
+            left = part = size;
+            x = host_char(p + i, size);
+            y = host_char(q + i, size);
+        }
+        if (at < *end && (x != y || (string && x == 0))) {
+            *end = at + size;
+            return host_order(x, y, at, n, size, how);
         }
     }
-}
-
-/* What the guest's C library gives for operands that differ */
-static int host_order(const void *p, const void *q, size_t n, size_t size,
-                      HostCompare how)
-{
-    size_t at = host_difference(p, q);
-
-    if (size == 1) {
-        int diff = ldub_p(p + at) - ldub_p(q + at);
-
-        return !native_only_sign(n, at, how != HOST_MEMCMP) ? diff
-             : diff < 0 ? -1 : 1;
-    } else {
-        target_wchar_t a, b;
-
-        at -= at % size;
-        a = tswap32(ldl_he_p(p + at));
-        b = tswap32(ldl_he_p(q + at));
-        if (how == HOST_STRCMP && b == 0 && native_wcscmp_gives_char) {
-            return a;
-        }
-        return a < b ? -1 : 1;
-    }
+    return 0;
 }
 
 #endif /* NATIVE_HOST_STRING_H */

@@ -78,17 +78,9 @@ void bcopy(const void *src, void *dst, size_t n)
 ZERO(bzero)
 ZERO(explicit_bzero)
 
-void *strdup(const void *s)
+/* With a NUL of its own, as another thread may replace that of @s. */
+static inline void *duplicate(const void *s, size_t len)
 {
-    size_t size = native_strlen(s) + 1;
-    void *copy = malloc(size);
-
-    return copy ? native_memcpy(copy, s, size) : NULL;
-}
-
-void *strndup(const void *s, size_t n)
-{
-    size_t len = native_strnlen(s, n);
     char *copy = malloc(len + 1);
 
     if (!copy) {
@@ -96,6 +88,16 @@ void *strndup(const void *s, size_t n)
     }
     copy[len] = 0;
     return native_memcpy(copy, s, len);
+}
+
+void *strdup(const void *s)
+{
+    return duplicate(s, native_strlen(s));
+}
+
+void *strndup(const void *s, size_t n)
+{
+    return duplicate(s, native_strnlen(s, n));
 }
 
 void *strsep(char **stringp, const void *delim)

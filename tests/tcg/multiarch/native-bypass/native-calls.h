@@ -229,6 +229,33 @@ static inline bool same_arenas(char *const a[], char *const b[],
     return true;
 }
 
+/*
+ * Whether a call that has faulted has left the memory as it was, but for a byte
+ * of each page, and one where what it copies ends, that precede the fault.
+ */
+static inline bool is_unwritten(const Call *c)
+{
+    const Operand *o = &c->op[c->op[1].type == TYPE_out];
+    uintptr_t good = (char *)c->info.si_addr - o->start;
+    size_t written = 0;
+
+    if (same_arenas(arena, image, 0)) {
+        return true;
+    }
+    for (size_t i = 0; i < 2 * pages * page; i++) {
+        const char *p = &arena[i & 1][i / 2];
+
+        if (*p != image[i & 1][i / 2]) {
+            written++;
+            if (o->type != TYPE_out || (uintptr_t)(p - o->start) >= good ||
+                (c->good && *p != expected[i & 1][i / 2])) {
+                return false;
+            }
+        }
+    }
+    return written <= pages + 1;
+}
+
 /* What can be wrong with a page */
 typedef enum { NO_ACCESS, READ_ONLY, UNMAPPED, BEYOND_END, BAD_KINDS } Bad;
 
