@@ -49,7 +49,7 @@ static void host_touch_written(void *p, size_t n, const void *from, int fill)
     size_t left;
 
     for (size_t i = 0; i < n; i += left) {
-        volatile uint8_t *byte = p + i;
+        volatile uint8_t *byte = p + i; /* volatile, as above */
         uint8_t zero = 0;
 
         if (fill < 0) {
@@ -57,7 +57,7 @@ static void host_touch_written(void *p, size_t n, const void *from, int fill)
             asm("" : "+r" (zero));
             qatomic_or(byte, zero);
         } else {
-            *byte = from ? *(volatile const uint8_t *)(from + i) : fill;
+            *byte = from ? *((const uint8_t *)from + i) : fill;
         }
         left = MIN(n - i, host_left_in_page(p + i));
     }

@@ -58,6 +58,7 @@ static void *change(void *arg)
 {
     while (!done) {
         for (int i = 0; i < 4; i++) {
+            /* volatile: another thread reads it */
             *(volatile char *)spots[i / 2].at = spots[i / 2].value[i % 2];
         }
     }
@@ -207,6 +208,7 @@ static void *count_up(void *arg)
 
     while (!done) {
         for (int i = 0; i < 2; i++) {
+            /* volatile: another thread may write it, by mistake */
             volatile unsigned char *byte = beside[i];
 
             CHECK(*byte == seen, "%d beside, not %d", *byte, seen);
@@ -280,6 +282,7 @@ static void test_unread(const NativeFunction *f)
             called += page_faults() - before;
         } else {
             for (size_t j = 0; j < size; j += 1024) {
+                /* volatile, for a store each time */
                 *(volatile char *)(at[0] + j) = 'a';
             }
             stored += page_faults() - before;
