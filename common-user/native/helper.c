@@ -2,11 +2,14 @@
  * Native bypass: the TCG helpers, where guest addresses become host pointers
  *
  * Each helper does what one function of the C library does, by calling the
- * host's function on guest memory. All of them keep two rules:
+ * host's function on guest memory. All of them keep three rules:
  *
  * - A fault unwinds to the guest's PC of the call, and the guest may make the
- *   call again. So a helper tries all pages before it writes anything, except
- *   for long strings (see NATIVE_MEASURED).
+ *   call again. So a helper tries all pages before it writes anything, but for
+ *   a byte of each, and except for long strings (see NATIVE_MEASURED).
+ * - Another thread may change what is read. So a second look has the end that
+ *   the first one has found, or is complete in itself. The NUL of a string that
+ *   is copied is written, not copied.
  * - A host function that takes no length stops at the guard page which
  *   native_bypass_start() puts behind a limited guest address space. One that
  *   takes a length gets one that ends in that page.
