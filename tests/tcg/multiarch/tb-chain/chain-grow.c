@@ -15,7 +15,8 @@
 
 #define FUNCTIONS   40000
 #define ROOM        32          /* for each */
-#define THREADS     100
+#define THREADS     50
+#define SOME        100         /* functions that a thread calls */
 
 static uint64_t seed = 1;
 static char *code;
@@ -92,34 +93,42 @@ static long memory(void)
 
 static pthread_barrier_t barrier;
 
-static void *call_few(void *unused)
+/* Functions that are as far from each other as can be */
+static void *call_some(void *count)
 {
-    for (int i = 0; i < 100; i++) {
-        call(entry(code + i * ROOM), NULL, NULL);
+    for (uintptr_t i = 0; i < (uintptr_t)count; i++) {
+        call(entry(code + i * (FUNCTIONS / SOME) * ROOM), NULL, NULL);
     }
     pthread_barrier_wait(&barrier);
+    for (;;) {
+        pause();
+    }
+    return NULL;
+}
+
+/* How much memory each of them takes, in KiB */
+static long start_threads(pthread_t *thread, uintptr_t count)
+{
+    long before = memory();
+
+    MUST(before > 0);
+    for (int i = 0; i < THREADS; i++) {
+        thread[i] = start_thread(call_some, (void *)count);
+    }
     pthread_barrier_wait(&barrier);
-    return unused;
+    return (memory() - before) / THREADS;
 }
 
 static void many_threads(void)
 {
-    pthread_t thread[THREADS];
-    long before, each;
+    pthread_t thread[2 * THREADS];
+    long idle, some;
 
     pthread_barrier_init(&barrier, NULL, THREADS + 1);
-    before = memory();
-    for (int i = 0; i < THREADS; i++) {
-        thread[i] = start_thread(call_few, NULL);
-    }
-    pthread_barrier_wait(&barrier);
-    each = (memory() - before) / THREADS;
-    pthread_barrier_wait(&barrier);
-    for (int i = 0; i < THREADS; i++) {
-        pthread_join(thread[i], NULL);
-    }
-    printf("%ld KiB for each thread\n", each);
-    CHECK(before > 0 && each < 128, "%ld KiB for each thread", each);
+    idle = start_threads(thread, 0);
+    some = start_threads(thread + THREADS, SOME);
+    printf("%ld KiB for a thread, %ld with %d functions\n", idle, some, SOME);
+    CHECK(some - idle < 64, "%ld KiB more for %d functions", some - idle, SOME);
 }
 
 int main(int argc, char **argv)
