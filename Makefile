@@ -62,7 +62,7 @@ help:
 	@echo 'make fuzz          native functions against the guests'"'"' own, at random: TRIALS=1000000 SEED=random WAY=library'
 	@echo 'make fuzz-elf      what auto reads of ELF files, with libFuzzer: TIME=60 TRIALS='
 	@echo 'make sanitize      the tests of native calls, QEMU built with ASan and UBSan (long)'
-	@echo 'make deb           a Debian package: emulators, linked statically, registered with binfmt_misc: LTO= for a faster build'
+	@echo 'make deb           a Debian package: all emulators, linked statically, registered with binfmt_misc: TARGETS, LTO= for a faster build'
 	@echo 'make check-deb     that package, installed into a chroot of Debian'"'"'s: SUITE=bookworm FOREIGN="arm64 armhf" WORK=1'
 	@echo 'make series        build/series/*.patch, ready for git am and for mail'
 	@echo 'make series-check  make check of the series, and builds every commit (long)'
