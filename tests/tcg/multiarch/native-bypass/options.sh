@@ -150,7 +150,8 @@ chmod 0 "$tmp/unreadable"
 drop=
 [ ! -r "$tmp/unreadable" ] ||
     drop="setpriv --bounding-set=-dac_override,-dac_read_search"
-if { $drop test -r "$tmp/unreadable" || ! $drop "$QEMU" --version; } > /dev/null 2>&1; then
+if { $drop test -r "$tmp/unreadable" || ! $drop "$QEMU" --version; } \
+    > /dev/null 2>&1; then
     skip unreadable "setpriv cannot make it so to this user"
 else
     qemu=$QEMU
