@@ -81,6 +81,7 @@ static bool read_segments(ElfFile *elf, const struct elfhdr *ehdr)
         p->p_offset = tswapal(p->p_offset);
         p->p_vaddr = tswapal(p->p_vaddr);
         p->p_filesz = tswapal(p->p_filesz);
+        p->p_flags = tswap32(p->p_flags);
         if (p->p_type == PT_DYNAMIC) {
             elf->dynamic = p;
         } else if (p->p_type == PT_INTERP) {
@@ -130,17 +131,36 @@ static void read_dynamic(ElfFile *elf)
     }
 }
 
-/* glibc, and musl as Alpine builds it */
-static bool is_libc(const ElfFile *elf)
+/*
+ * The functions that a C library has to define, too, or NULL if this is none:
+ * glibc, musl as Alpine builds it, and musl as it is, which is its own loader.
+ */
+static const char *const *find_proof(const ElfFile *elf)
 {
-    return !strcmp(elf->soname, "libc.so.6") ||
-           g_str_has_prefix(elf->soname, "libc.musl-");
+    static const char *const libc[] = { "__libc_start_main", NULL };
+    static const char *const loader[] = { "__dls2b", "__dls3", NULL };
+
+    if (!strcmp(elf->soname, "libc.so.6") ||
+        g_str_has_prefix(elf->soname, "libc.musl-")) {
+        return libc;
+    }
+    return elf->soname[0] || elf->has_needed || elf->has_interp ? NULL : loader;
 }
 
-/* musl as it is: it is its own loader. */
-static bool may_be_musl(const ElfFile *elf)
+/* How many of the @len bytes from @offset on that are mapped are code */
+static abi_ulong code_length(const ElfFile *elf, uint64_t offset,
+                             abi_ulong len)
 {
-    return !elf->soname[0] && !elf->has_needed && !elf->has_interp;
+    for (unsigned i = 0; i < elf->segments; i++) {
+        const struct elf_phdr *p = &elf->segment[i];
+
+        if (p->p_type == PT_LOAD && (p->p_flags & PF_X) &&
+            (p->p_offset & TARGET_PAGE_MASK) <= offset &&
+            offset < p->p_offset + p->p_filesz) {
+            return MIN(len, p->p_offset + p->p_filesz - offset);
+        }
+    }
+    return 0;
 }
 
 /*
@@ -207,13 +227,13 @@ static const NativeFunction *find_checked(const char *name)
 
 /*
  * Add what the symbol table @symtab gives to others to @found.  Returns true
- * if it has the functions by which musl's loader starts itself.
+ * if it has the functions @proof, too.
  */
 static bool find_functions(const ElfFile *elf, const struct elf_shdr *symtab,
                            const struct elf_shdr *shdr, unsigned sections,
-                           GArray *found)
+                           const char *const *proof, GArray *found)
 {
-    unsigned link = tswap32(symtab->sh_link), loader = 0;
+    unsigned link = tswap32(symtab->sh_link), proven = 0;
     g_autofree struct elf_sym *syms = NULL;
     g_autofree char *strings = NULL;
     uint64_t size;
@@ -253,10 +273,9 @@ static bool find_functions(const ElfFile *elf, const struct elf_shdr *symtab,
         if (f.fn || f.resolver) {
             g_array_append_val(found, f);
         }
-        loader += !strcmp(strings + name, "__dls2b") ||
-                  !strcmp(strings + name, "__dls3");
+        proven += g_strv_contains(proof, strings + name);
     }
-    return loader == 2;
+    return proven >= g_strv_length((GStrv)proof);
 }
 
 /* Returns true if this is one function more. */
@@ -282,7 +301,8 @@ static bool hook(const ElfFile *elf, const Found *f, abi_ulong start,
     }
     return (f->resolver
             ? native_bypass_hook_resolver(pc, f->fn, start, start + len - 1)
-            : native_bypass_hook_call(pc, f->fn, code)) && f->fn;
+            : native_bypass_hook_call(pc, f->fn, start + len - 1, code))
+           && f->fn;
 }
 
 void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
@@ -291,10 +311,10 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
     g_autofree ElfFile *elf = NULL;
     g_autofree struct elf_shdr *shdr = NULL;
     g_autoptr(GArray) found = NULL;
+    const char *const *proof;
     struct elfhdr ehdr;
     struct stat st;
     unsigned sections, i = 0, count = 0;
-    bool musl;
 
     /* No loader has its code shared with whoever writes to the file. */
     if (!native_bypass_auto ||
@@ -311,8 +331,10 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
         return;
     }
     read_dynamic(elf);
+    proof = find_proof(elf);
+    len = code_length(elf, offset, len);
     /* The soname of a program says nothing. */
-    if (elf->is_pie || (!is_libc(elf) && !may_be_musl(elf))) {
+    if (elf->is_pie || !proof || !len) {
         return;
     }
 
@@ -332,8 +354,7 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
         return;
     }
     found = g_array_new(false, false, sizeof(Found));
-    musl = find_functions(elf, &shdr[i], shdr, sections, found);
-    if (!is_libc(elf) && !musl) {
+    if (!find_functions(elf, &shdr[i], shdr, sections, proof, found)) {
         return;
     }
     /* A resolver that has one of our names may have others, too. */

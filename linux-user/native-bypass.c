@@ -55,7 +55,8 @@ static bool is_lib(const char *arg)
 void native_bypass_option(const char *arg)
 {
     static bool parsed;
-    bool is_variable = !parsed && getenv(VARIABLE);
+    bool is_variable = !parsed && getenv(VARIABLE) &&
+                       !qemu_getauxval(AT_SECURE);
 
     parsed = true;
     if (native_lib && !is_offer && is_lib(arg) != is_lib(native_lib)) {

@@ -43,13 +43,17 @@ typedef struct NativeHook {
     vaddr pc;                   /* with the Thumb bit */
     NativeHookKind kind;
     const NativeFunction *fn;   /* NULL if it is none of ours, or ambiguous */
-    vaddr first, last;          /* of a resolver: its library's code */
+    /* What must not change: for a resolver, all of its library's code. */
+    vaddr first, last;
     uint8_t code[NATIVE_CODE];  /* of a function */
 } NativeHook;
 
 /* Sorted by pc */
 static GArray *hooks;
 unsigned native_hook_count;
+
+/* All hooks' code is between these two. */
+static vaddr code_first = -1, code_last;
 
 /* What was looked for last and is not there is between these two. */
 static vaddr gap_first, gap_last;
@@ -105,19 +109,25 @@ static NativeHook *find_hook(vaddr pc)
     return NULL;
 }
 
+/*
+ * A resolver goes with any code of its library: what it returns later may be
+ * what has changed.
+ */
 static void unhook(vaddr first, vaddr last)
 {
-    unsigned i = hook_index(first - MIN(first, NATIVE_LONGEST));
-    unsigned end = last == -1 ? native_hook_count : hook_index(last + 1);
-
-    if (i < end) {
-        for (unsigned n = i; n < end; n++) {
-            /* It may begin before what has been invalidated. */
-            tb_flush_page(hook_at(n)->pc);
-        }
-        g_array_remove_range(hooks, i, end - i);
-        hooks_changed();
+    if (last < code_first || first > code_last) {
+        return;
     }
+    for (unsigned i = native_hook_count; i-- > 0;) {
+        const NativeHook *hook = hook_at(i);
+
+        if (first <= hook->last && last >= hook->first) {
+            /* It may begin before what has been invalidated. */
+            tb_flush_page(hook->pc);
+            g_array_remove_index(hooks, i);
+        }
+    }
+    hooks_changed();
 }
 
 static bool add_hook(const NativeHook *new)
@@ -142,14 +152,19 @@ static bool add_hook(const NativeHook *new)
     trace_native_bypass_hook(new->pc, new->fn ? new->fn->name : "",
                              new->kind);
     g_array_insert_val(hooks, hook_index(new->pc), *new);
+    code_first = MIN(code_first, new->first);
+    code_last = MAX(code_last, new->last);
     hooks_changed();
     return true;
 }
 
-bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn,
+bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn, vaddr last,
                              const uint8_t *code)
 {
-    NativeHook hook = { .pc = pc, .kind = NATIVE_HOOK_CALL, .fn = fn };
+    NativeHook hook = {
+        .pc = pc, .kind = NATIVE_HOOK_CALL, .fn = fn,
+        .first = pc & -2, .last = MIN(last, pc + NATIVE_LONGEST),
+    };
 
     memcpy(hook.code, code, sizeof(hook.code));
     /* Of a write to code that is writable already, nobody tells. */
@@ -218,7 +233,10 @@ void HELPER(native_resolver)(CPUArchState *env, uint64_t pc)
     mmap_lock();
     hook = find_hook(pc);
     if (hook && hook->fn) {
-        NativeHook to = { .pc = resolving.to, .kind = NATIVE_HOOK_RESOLVED };
+        NativeHook to = {
+            .pc = resolving.to, .kind = NATIVE_HOOK_RESOLVED,
+            .first = resolving.to & -2, .last = resolving.to,
+        };
 
         resolving.hook = *hook;
         add_hook(&to);
@@ -245,7 +263,7 @@ void HELPER(native_resolved)(CPUArchState *env, uint64_t pc)
         mmap_lock();
         /* It may be unmapped by now. */
         if (find_hook(resolving.hook.pc)) {
-            native_bypass_hook_call(entry, fn, code);
+            native_bypass_hook_call(entry, fn, resolving.hook.last, code);
         }
         mmap_unlock();
     }

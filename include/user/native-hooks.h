@@ -37,6 +37,7 @@ const NativeFunction *native_bypass_find(const char *name);
  * native_bypass_hook_call:
  * @pc: guest address of a function's entry
  * @fn: the function
+ * @last: guest address of the last byte of its library's code
  * @code: the NATIVE_CODE bytes from @pc on
  *
  * Make whatever goes to @pc a native call, until its page may become another
@@ -46,7 +47,7 @@ const NativeFunction *native_bypass_find(const char *name);
  *
  * Returns: true if this is a new hook.
  */
-bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn,
+bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn, vaddr last,
                              const uint8_t *code);
 
 /**
@@ -57,7 +58,7 @@ bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn,
  * @last: the last byte of that code
  *
  * Hook what the resolver at @pc returns, whenever it is called, if that is in
- * its library's code.
+ * its library's code, until any of that may become other code.
  *
  * Returns: true if this is a new hook.
  */

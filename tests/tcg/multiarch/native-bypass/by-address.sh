@@ -85,6 +85,10 @@ if [ "$($fewer "$rights/id" -u 2> /dev/null)" = 0 ]; then
     expect 7 native
     rights "more rights" $fewer
     expect 7 translated
+    # Nor does the variable make an option an offer.
+    run "more rights, an option" $fewer env QEMU_NATIVE_BYPASS=auto \
+        "$rights/qemu" --native-bypass "$rights/none" "$program" child 7
+    expect 1 "" "qemu*: --native-bypass: $rights/none: *"
 else
     skip rights "another user gets no rights of root's in /tmp"
 fi

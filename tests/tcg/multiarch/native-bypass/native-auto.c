@@ -234,17 +234,32 @@ static void test_write(void)
     }
 }
 
+static void patch(uintptr_t function)
+{
+    void *start = (void *)(function & -page);
+
+    CHECK(!mprotect(start, 2 * page, PROT_RWX), "mprotect()");
+    write_code(function, -1);
+    CHECK(!mprotect(start, 2 * page, PROT_READ | PROT_EXEC),
+          "mprotect() again");
+}
+
 /* Who writes to a function gets what was written. */
 static void test_patch(void)
 {
     uintptr_t at = (uintptr_t)memccpy & -page;
+    void *again;
 
     CHECK(!mprotect((void *)at, 2 * page, PROT_RWX), "mprotect()");
     CHECK(!is_native(memccpy, "writable code"), "native");
-    write_code((uintptr_t)memccpy, -1);
-    CHECK(!mprotect((void *)at, 2 * page, PROT_READ | PROT_EXEC),
-          "mprotect() again");
+    patch((uintptr_t)memccpy);
     CHECK(call(memccpy, bad, bad, 0, 1) == (void *)7, "not patched");
+
+    /* Many C libraries have a resolver of this one, which runs once more. */
+    patch((uintptr_t)memchr);
+    again = dlsym(RTLD_DEFAULT, "memchr");
+    CHECK(again == memchr && call(again, bad, bad, 0, 1) == (void *)7,
+          "not patched once it is looked up again");
 }
 
 static const ElfW(Phdr) *code_segment;
