@@ -2,7 +2,7 @@
  * Tests of links between translation blocks: a core dump
  *
  * It makes writable again what is protected for its blocks, which become
- * invalid, while it holds locks.
+ * invalid, while it holds locks; and it looks at all threads.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #define SECONDS 100
+#define ROUNDS  12
 
 static void *call_for_ever(void *page)
 {
@@ -25,14 +26,29 @@ static void *call_for_ever(void *page)
     return NULL;
 }
 
-static void dump(int threads)
+static void *leaf_once(void *page)
+{
+    call(entry(page), NULL, NULL);
+    return NULL;
+}
+
+/* Threads that begin and end while memory is dumped */
+static void *start_for_ever(void *page)
+{
+    for (;;) {
+        pthread_join(start_thread(leaf_once, page), NULL);
+    }
+    return NULL;
+}
+
+static void dump(int threads, void *(*what)(void *))
 {
     char *page = map(PAGE, RWX);
 
     put_leaf(page, 1);
     flush(page, PAGE);
     for (int i = 0; i < threads; i++) {
-        start_thread(call_for_ever, page);
+        start_thread(what, page);
     }
     call(entry(page), NULL, NULL);
     abort();
@@ -57,14 +73,15 @@ int main(void)
     start();
     MUST(setrlimit(RLIMIT_CORE, &limit) == 0);
     MUST(mkdtemp(dir) && chdir(dir) == 0);
-    for (int threads = 0; threads < 3; threads++) {
+    for (int round = 0; round < ROUNDS; round++) {
+        int threads = round % 3;
         pid_t pid = fork(), done = 0;
         int status = 0;
         glob_t found;
 
         MUST(pid >= 0);
         if (pid == 0) {
-            dump(threads);
+            dump(threads, round < 3 ? call_for_ever : start_for_ever);
         }
         for (int i = 0; i < 100 * SECONDS && done == 0; i++) {
             usleep(10000);
@@ -75,13 +92,13 @@ int main(void)
             waitpid(pid, NULL, 0);
         }
         CHECK(done == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT,
-              "%d more threads: status 0x%x%s", threads, status,
+              "round %d: status 0x%x%s", round, status,
               done ? "" : ", hangs");
         if (glob("*.core", 0, NULL, &found)) {
             found.gl_pathc = 0;
         }
         CHECK(found.gl_pathc == 1 && is_core(found.gl_pathv[0]),
-              "%d more threads: %zu core files", threads,
+              "round %d: %zu core files", round,
               (size_t)found.gl_pathc);
         for (size_t i = 0; i < found.gl_pathc; i++) {
             unlink(found.gl_pathv[i]);
