@@ -48,7 +48,7 @@ static bool is_inside(vaddr pc)
     return true;
 }
 
-bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn,
+bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn, vaddr last,
                              const uint8_t *code)
 {
     return is_inside(pc);

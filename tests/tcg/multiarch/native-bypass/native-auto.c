@@ -284,9 +284,9 @@ static int find_code(struct dl_phdr_info *info, size_t size, void *data)
 /* It does not if the host has the guest's memory at other addresses. */
 static bool shows_memory(int mem)
 {
-    volatile long probe = (long)&probe, seen = 0;
+    long probe = (long)&probe, seen = 0;
 
-    return pread(mem, (void *)&seen, sizeof(seen), (uintptr_t)&probe) ==
+    return pread(mem, &seen, sizeof(seen), (uintptr_t)&probe) ==
            sizeof(seen) && seen == probe;
 }
 
