@@ -155,8 +155,7 @@ static abi_ulong code_length(const ElfFile *elf, uint64_t offset,
         const struct elf_phdr *p = &elf->segment[i];
 
         if (p->p_type == PT_LOAD && (p->p_flags & PF_X) &&
-            (p->p_offset & TARGET_PAGE_MASK) <= offset &&
-            offset < p->p_offset + p->p_filesz) {
+            p->p_offset < offset + len && offset < p->p_offset + p->p_filesz) {
             return MIN(len, p->p_offset + p->p_filesz - offset);
         }
     }
