@@ -75,7 +75,7 @@ qemu "missing program" --native-bypass "$NATIVE_LIB"
 [ "$status" = 1 ] || fail "status $status"
 
 qemu "--help" --help
-grep -q -- "^-native-bypass auto|lib  *QEMU_NATIVE_BYPASS " "$tmp/out" ||
+grep -q -- "^-native-bypass auto|off|lib *QEMU_NATIVE_BYPASS " "$tmp/out" ||
     fail "no option, no variable"
 
 # Bad input
