@@ -10,8 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static pthread_barrier_t begun;
+
 static void *wait_for_ever(void *unused)
 {
+    pthread_barrier_wait(&begun);
     for (;;) {
         pause();
     }
@@ -35,8 +38,11 @@ int main(void)
 {
     pthread_t others[3];
 
+    assert(pthread_barrier_init(&begun, NULL, 2) == 0);
     for (int i = 0; i < 3; i++) {
         assert(pthread_create(&others[i], NULL, wait_for_ever, NULL) == 0);
+        /* A plugin has seen the thread once that has begun. */
+        pthread_barrier_wait(&begun);
         for (int j = 0; j < 5; j++) {
             int status;
             pid_t pid = fork();
