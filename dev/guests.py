@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -76,3 +77,28 @@ def qemu(guest, root, native='', options=(), binary=None):
     if native:
         command += ['--native-bypass', 'auto' if native == 'auto' else str(NATIVE / f'{guest}-linux-user/libnative.so')]
     return command + list(options)
+
+
+def spied(work, spy, program, cases):
+    """Run a program on each guest, with a library preloaded into QEMU: both are C.
+
+    A case is a name, what makes native calls, the program's arguments and what tells of the ended process
+    whether it is right.  Prints result lines.
+    """
+    work.mkdir(exist_ok=True)
+    for name, text in ('spy', spy), ('program', program):
+        (work / f'{name}.c').write_text(text)
+    subprocess.run(['cc', '-shared', '-fPIC', '-fno-builtin', '-o', work / 'spy.so', work / 'spy.c', '-ldl'], check=True)
+    for guest in TRIPLETS:
+        known = compiler(guest) and (BUILD / f'qemu-{guest}').exists()
+        binary = work / f'program-{guest}'
+        if known:
+            subprocess.run([compiler(guest), '-fno-builtin', '-o', binary, work / 'program.c'], check=True)
+        for name, native, args, right in cases:
+            if not known:
+                print(f'skip {name} on {guest}: no cross compiler, or not built')
+                continue
+            run = subprocess.run(qemu(guest, sysroot(guest), native, ('-U', 'LD_PRELOAD', str(binary), *args)), check=False,
+                                 env={'LD_PRELOAD': str(work / 'spy.so')}, capture_output=True, text=True)
+            print(f'ok {name} on {guest}' if right(run) else
+                  f'not ok {name} on {guest}: status {run.returncode}, {run.stdout!r} {run.stderr}')
