@@ -16,7 +16,9 @@
 #include "user-internals.h"
 #include "user/guest-host.h"
 #include "user/native-marker.h"
+#include "user/tb-cache.h"
 #include "native-bypass.h"
+#include "tb-cache.h"
 #include <sys/resource.h>
 
 #include "target_elf.h"
@@ -184,6 +186,8 @@ static void refuse_lib(const char *why)
         exit(EXIT_FAILURE);
     }
     native_bypass_enabled = false;
+    /* It has blocks with native calls. */
+    tb_cache_close();
     if (logs()) {
         qemu_log("native_bypass: " VARIABLE ": %s\n", why);
     } else if (isatty(STDERR_FILENO) && getpgrp() == getpid()) {
@@ -210,6 +214,7 @@ void native_bypass_init(bool plugins)
         return;
     }
     native_bypass_enabled = true;
+    tb_cache_depends(native_bypass_auto ? "native auto" : "native library");
     if (plugins) {
         warn_report(OPTION ": plugins do not see what native calls execute "
                     "and access");

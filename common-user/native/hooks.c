@@ -26,6 +26,7 @@
 #include "user/native-hooks.h"
 #include "user/native-translate.h"
 #include "user/page-protection.h"
+#include "user/tb-cache.h"
 #include "trace/trace-linux_user.h"
 
 #define HELPER_H "common-user/native/helper.h"
@@ -130,6 +131,12 @@ static void unhook(vaddr first, vaddr last)
     hooks_changed();
 }
 
+/* Is the block at @pc one that depends on hooks, too?  Thumb code may be. */
+static bool is_hooked(vaddr pc)
+{
+    return find_hook(pc) || find_hook(pc | 1);
+}
+
 static bool add_hook(const NativeHook *new)
 {
     NativeHook *old = find_hook(new->pc);
@@ -148,6 +155,7 @@ static bool add_hook(const NativeHook *new)
     if (!hooks) {
         hooks = g_array_new(false, false, sizeof(NativeHook));
         page_code_may_change = unhook;
+        tb_cache_skip = is_hooked;
     }
     trace_native_bypass_hook(new->pc, new->fn ? new->fn->name : "",
                              new->kind);
@@ -167,7 +175,7 @@ bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn, vaddr last,
     };
 
     memcpy(hook.code, code, sizeof(hook.code));
-    /* Of a write to code that is writable already, nobody tells. */
+    /* Writes to pages that are writable already are not reported. */
     return !(page_get_flags(pc) & PAGE_WRITE_ORG) && add_hook(&hook);
 }
 
@@ -208,6 +216,7 @@ const NativeFunction *native_bypass_hooked(DisasContextBase *db, vaddr pc)
     if (!hook) {
         return NULL;
     }
+    translator_not_kept();
     switch (hook->kind) {
     case NATIVE_HOOK_CALL:
         /* Who sets a breakpoint in a function wants to see it run. */
