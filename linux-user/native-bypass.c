@@ -200,7 +200,8 @@ void native_bypass_init(bool plugins)
 {
     g_autofree char *why = NULL;
 
-    if (!native_lib && g_str_has_suffix(g_get_prgname(), SUFFIX)) {
+    if (!native_lib && (g_str_has_suffix(g_get_prgname(), SUFFIX) ||
+                        g_str_has_suffix(g_get_prgname(), SUFFIX "-cached"))) {
         is_offer = true;
         native_lib = AUTO;
     }

@@ -5,6 +5,8 @@
  */
 
 #include "qemu/osdep.h"
+#include <linux/magic.h>
+#include <sys/vfs.h>
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qemu/log.h"
@@ -19,10 +21,18 @@
 #include "user/tb-cache.h"
 #include "tb-cache.h"
 
+/*
+ * An emulator of a name that ends in this keeps blocks below SHM.  binfmt_misc
+ * passes the name by which the emulator was registered, and nothing else.
+ */
+#define SUFFIX  "-cached"
+#define SHM     "/dev/shm"
+
 bool tb_cache_started;
 
+static bool cache_parsed;
 static char *cache_dir;
-static uint64_t cache_size;
+static uint64_t cache_size = 256 * MiB;
 static bool cache_check;
 static char *cache_options;
 
@@ -47,9 +57,10 @@ void tb_cache_option(const char *arg)
         error_reportf_err(err, "-tb-cache: %s: ", arg);
         exit(EXIT_FAILURE);
     }
+    cache_parsed = true;
     g_free(cache_dir);
     cache_dir = g_strdup(qemu_opt_get(opts, "dir"));
-    cache_size = qemu_opt_get_size(opts, "size", 256 * MiB);
+    cache_size = qemu_opt_get_size(opts, "size", cache_size);
     cache_check = qemu_opt_get_bool(opts, "check", false);
     qemu_opts_del(opts);
     if (cache_dir && (!cache_dir[0] || !strcmp(cache_dir, "off"))) {
@@ -65,10 +76,27 @@ void tb_cache_depends(const char *option)
     cache_options = all;
 }
 
+/* A directory that is gone with the machine, and in no image; or NULL. */
+static char *shm_dir(void)
+{
+    struct statfs fs;
+    struct stat shm, root;
+
+    if (statfs(SHM, &fs) || fs.f_type != TMPFS_MAGIC ||
+        stat(SHM, &shm) || stat("/", &root) || shm.st_dev == root.st_dev) {
+        return NULL;
+    }
+    return g_strdup_printf(SHM "/qemu-user-%u", geteuid());
+}
+
 void tb_cache_start(const char *cpu_model)
 {
     g_autofree char *config = NULL;
     uint64_t seed;
+
+    if (!cache_parsed && g_str_has_suffix(g_get_prgname(), SUFFIX)) {
+        cache_dir = shm_dir();
+    }
 
     /*
      * Translators of other targets may read more than blocks are found by;

@@ -50,6 +50,13 @@ void tb_cache_made(const TBCacheRecord *rec, const TranslationBlock *tb,
                    const void *buf, size_t size, const void *host_pc);
 
 /**
+ * tb_cache_read: the translator has read guest code
+ * @offset: from the start of the block
+ * @bytes: what it has read; another thread may change the code meanwhile
+ */
+void tb_cache_read(vaddr offset, const void *bytes, size_t size);
+
+/**
  * tb_cache_state: the code that is being generated holds the number of a state
  */
 void tb_cache_state(uint64_t cs_base, uint32_t flags, uint32_t number);

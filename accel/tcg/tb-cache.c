@@ -43,11 +43,9 @@
 #include "tcg/tcg.h"
 #include "tcg/tcg-movable.h"
 #include "user/guest-base.h"
-#include "user/guest-host.h"
 #include "user/page-protection.h"
 #include "user/tb-cache.h"
 #include "tb-cache-internal.h"
-#include "internal-common.h"
 #include "tb-internal.h"
 #include "trace.h"
 
@@ -69,6 +67,8 @@
 /* The longest instruction of all guests may cross the end of a page. */
 #define INSN_MAX        16
 #define MAX_STATES      4
+/* A block of more guest code is not kept. */
+#define GUEST_MAX       (4 * KiB)
 
 typedef struct CacheHeader {
     char magic[8];
@@ -136,6 +136,8 @@ static struct {
     CacheState state[MAX_STATES];
     unsigned nb_states;
     bool states_ok;
+    uint8_t read[GUEST_MAX];    /* guest code as the translator has read it */
+    size_t nb_read;
     uint64_t memory;
     unsigned long taken, made, found, added;
 } cache;
@@ -401,6 +403,7 @@ const TBCacheRecord *tb_cache_find(vaddr pc, uint64_t cs_base, uint32_t flags,
 
     cache.nb_states = 0;
     cache.states_ok = true;
+    cache.nb_read = 0;
     if (!cache.memory) {
         cache.memory = memory_kind();
     }
@@ -501,6 +504,17 @@ void tb_cache_state(uint64_t cs_base, uint32_t flags, uint32_t number)
     cache.state[cache.nb_states++] = (CacheState) { cs_base, flags, number };
 }
 
+void tb_cache_read(vaddr offset, const void *bytes, size_t size)
+{
+    if (offset > cache.nb_read || offset > GUEST_MAX - size) {
+        /* more than any block's */
+        cache.nb_read = SIZE_MAX;
+        return;
+    }
+    memcpy(cache.read + offset, bytes, size);
+    cache.nb_read = MAX(cache.nb_read, offset + size);
+}
+
 static bool states_are_kept(uint32_t cflags)
 {
     for (unsigned i = 0; i < cache.nb_states; i++) {
@@ -589,6 +603,7 @@ void tb_cache_made(const TBCacheRecord *found, const TranslationBlock *tb,
     }
     if (!m->ok || !cflags_are_kept(rec.cflags) || tb_page_addr0(tb) == -1 ||
         !states_are_kept(rec.cflags) ||
+        cache.nb_read < rec.guest_size || cache.nb_read > rec.guest_kept ||
         !page_is_kept(tb->pc, &rec.page_flags) || !pages_are_as(&rec) ||
         at > PENDING_MAX) {
         return;
@@ -604,7 +619,12 @@ void tb_cache_made(const TBCacheRecord *found, const TranslationBlock *tb,
     memcpy((void *)record_places(r), m->places,
            rec.nb_places * sizeof(TCGPlace));
     memcpy((void *)record_code(r), buf, size);
+    /*
+     * Not from where it stands only: it may have changed since, in a file
+     * that is written to, or by another mapping of it.
+     */
     memcpy((void *)record_guest(r), host_pc, rec.guest_kept);
+    memcpy((void *)record_guest(r), cache.read, cache.nb_read);
     r->sum = record_sum(r, rec.size);
     g_ptr_array_add(cache.blocks, (void *)tb);
 
@@ -891,9 +911,8 @@ void tb_cache_mapped(vaddr start, vaddr last)
 {
     uintptr_t map = (uintptr_t)cache.map;
 
-    if (map <= (uintptr_t)g2h_untagged(last | ~TARGET_PAGE_MASK) &&
-        map + cache.size >
-        (uintptr_t)g2h_untagged(start & TARGET_PAGE_MASK)) {
+    if (map <= guest_base + (last | ~TARGET_PAGE_MASK) &&
+        map + cache.size > guest_base + (start & TARGET_PAGE_MASK)) {
         /* It is the guest's memory now. */
         tb_cache_on = false;
         cache.map = NULL;
@@ -1051,7 +1070,7 @@ static void save_apart(void)
 
 void tb_cache_save(bool threads)
 {
-    assert_memory_lock();
+    tcg_debug_assert(have_mmap_lock());
     if (!tb_cache_on) {
         return;
     }
