@@ -188,9 +188,10 @@ static abi_ulong find_for_file(uint64_t dev, uint64_t ino, abi_ulong size)
     repeat_random(dev, ino, rnd);
     for (int i = 0; i < TRIES; i++) {
         abi_ulong n = (rnd[i % 4] >> (i / 4 * 8)) % slots;
+        abi_ulong start = file_start + n * slot;
 
-        if (size <= (slots - n) * slot && is_free(file_start + n * slot, size)) {
-            return file_start + n * slot;
+        if (size <= (slots - n) * slot && is_free(start, size)) {
+            return start;
         }
     }
     return 0;

@@ -566,6 +566,8 @@ static void check_block(const TBCacheRecord *rec, const TranslationBlock *tb,
     if (memcmp(copy, buf, size)) {
         differs(tb, "code");
     }
+    /* The host may have fetched it while it was not yet right again. */
+    flush_idcache_range((uintptr_t)tb->tc.ptr, (uintptr_t)buf, rec->code_size);
     cache.taken++;
 }
 
