@@ -55,7 +55,8 @@ class Data:
         rows = {name: t.rows for name, t in tables.items()}
         self.cells = [r for r in rows['calls'] if r['function'] not in calls.PARTS]
         self.parts = {(r['guest'], r['function']): r for r in rows['calls'] if r['function'] in calls.PARTS}
-        self.programs, self.short, self.off, self.where = (rows[n] for n in ('programs', 'short', 'off', 'where'))
+        self.programs, self.short, self.kept, self.off, self.where = (
+            rows[n] for n in ('programs', 'short', 'kept', 'off', 'where'))
         self.guests = [g for g in guests.TRIPLETS if any(
             r['guest'] == g for name in ('calls', 'programs') for r in rows[name])]
 
@@ -114,6 +115,12 @@ def summary(data, left_out):
               'to 5 %.',
               f'Programs of {programs.COUNTS} s and more, times as fast as under pristine QEMU in CPU time: without '
               'the option, with the library, with auto.']
+    for guest in dict.fromkeys(r['guest'] for r in data.kept):
+        rows = data.of(data.kept, guest)
+        lines.append(f'{guest}, {len(rows)} short processes with translations kept, times as fast as without: ' + ', '.join(
+            f'{what} {number(geomean(float(r[f]) for r in rows))}' for what, f in (
+                ('warm', 'warm_gain'), ('a program not seen before', 'unseen_gain'))) +
+            f'; cold {number(geomean(float(r["cold_cost"]) for r in rows))} of the time without.')
     if slow:
         lines.append(f'{len(slow)} slower than {LEAST}, or so with auto than with the library (the last figure): '
                      f'{", ".join(slow[:3])}' + (', ...' if len(slow) > 3 else ''))
@@ -362,6 +369,8 @@ def write(out, data, about, left_out, when):
         host_table(data), auto_table(data), details('Times', whole(data.programs, rest)),
         '<h2>Short processes</h2><p>CPU time; and, without the option, shares of the kernel, of QEMU before the first '
         'block and after the last, of translation, and of guest code with what it calls.</p>', whole(data.short, rest),
+        '<h2>Translations kept</h2><p>CPU time of short processes, without native calls: with an empty store, one that has '
+        'all blocks, one with this program\'s only, and one with other programs\' only.</p>', whole(data.kept, rest),
         '<h2>Functions</h2><p>Native calls, times as fast as translated: blue is faster, red slower.</p>',
         heat_map(data, 'native'),
         details('Times as fast as translated by pristine QEMU', heat_map(data, 'both')),
