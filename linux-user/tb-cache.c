@@ -115,6 +115,16 @@ void tb_cache_start(const char *cpu_model)
     }
 }
 
+void tb_cache_loaded(const struct image_info *info)
+{
+    struct stat st;
+
+    if (tb_cache_started && !stat(exec_path, &st)) {
+        tb_cache_program(st.st_ino ^ (uint64_t)st.st_dev << 32,
+                         info->start_code, info->end_code);
+    }
+}
+
 void tb_cache_exec(void)
 {
     /* The guest may go on, and see what descriptors there are meanwhile. */

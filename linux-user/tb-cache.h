@@ -33,6 +33,9 @@ void tb_cache_depends(const char *option);
  */
 void tb_cache_start(const char *cpu_model);
 
+/* The program is loaded. */
+void tb_cache_loaded(const struct image_info *info);
+
 /* Save what is new, before execve() or when this process ends. */
 void tb_cache_exec(void);
 void tb_cache_exit(void);

@@ -56,11 +56,13 @@
 /* Blocks take some 500 bytes; a table that is half full is fast. */
 #define BYTES_PER_SLOT  256
 #define MIN_SIZE        (4 * MiB)
+/* Blocks of a page of guest code begin in as many slots. */
+#define PAGE_SLOTS      512
 /* Entries looked at for one hash */
 #define MAX_PROBES      64
 /* Bytes of new blocks that are kept in memory, and that are worth a write */
 #define PENDING_MAX     (64 * MiB)
-#define PENDING_SAVE    (1 * MiB)
+#define PENDING_SAVE    (256 * KiB)
 /* A full file is replaced for this many bytes, if it is so old, in seconds. */
 #define REPLACE_BYTES   (256 * KiB)
 #define REPLACE_AGE     600
@@ -115,6 +117,13 @@ struct TBCacheRecord {
 };
 QEMU_BUILD_BUG_ON(sizeof(TBCacheRecord) % CACHE_ALIGN);
 
+/* A page of the index that is to be written, from one slot to another one */
+typedef struct IndexPage {
+    unsigned first;
+    unsigned last;
+    uint64_t slot[PAGE_SLOTS];
+} IndexPage;
+
 bool tb_cache_on;
 bool (*tb_cache_skip)(vaddr pc);
 
@@ -131,8 +140,12 @@ static struct {
     uint64_t size;
     uint64_t data;              /* offset of the first record */
     uint64_t slots;
+    uint64_t program;           /* see tb_cache_program() */
+    vaddr program_first;
+    vaddr program_size;
     GByteArray *pending;        /* records not yet saved */
     GPtrArray *blocks;          /* the block of each, or NULL */
+    GHashTable *changed;        /* by number, while appending; else NULL */
     CacheState state[MAX_STATES];
     unsigned nb_states;
     bool states_ok;
@@ -288,12 +301,33 @@ static uint64_t key_hash(vaddr pc, uint64_t cs_base, uint32_t flags,
 }
 
 /*
+ * Where to look for a block first.  Those of a page of guest code stand
+ * together, as a short process is to touch few pages of the index.  Programs
+ * without position-independent code stand at the same addresses, and each of
+ * them is to have its own place.
+ */
+static uint64_t first_slot(vaddr pc, uint64_t hash)
+{
+    bool own = pc - cache.program_first <= cache.program_size;
+    uint64_t group = mix(pc >> 12, own ? cache.program : 0);
+
+    return group * PAGE_SLOTS + hash % PAGE_SLOTS;
+}
+
+/*
  * Reading
  */
 
 static uint64_t index_get(uint64_t slot)
 {
-    return qatomic_read((uint64_t *)(cache.map + HEADER_SIZE) + slot);
+    const IndexPage *page = NULL;
+
+    if (cache.changed) {
+        page = g_hash_table_lookup(cache.changed,
+                                   GUINT_TO_POINTER(slot / PAGE_SLOTS));
+    }
+    return page ? page->slot[slot % PAGE_SLOTS] :
+           qatomic_read((uint64_t *)(cache.map + HEADER_SIZE) + slot);
 }
 
 static const CacheState *record_states(const TBCacheRecord *rec)
@@ -399,7 +433,7 @@ const TBCacheRecord *tb_cache_find(vaddr pc, uint64_t cs_base, uint32_t flags,
                                    uint32_t cflags, const void *host_pc)
 {
     uint32_t page_flags;
-    uint64_t hash;
+    uint64_t hash, slot;
 
     cache.nb_states = 0;
     cache.states_ok = true;
@@ -414,8 +448,9 @@ const TBCacheRecord *tb_cache_find(vaddr pc, uint64_t cs_base, uint32_t flags,
     }
 
     hash = key_hash(pc, cs_base, flags, cflags, first_bytes(pc, host_pc));
+    slot = first_slot(pc, hash);
     for (unsigned i = 0; i < MAX_PROBES; i++) {
-        uint64_t entry = index_get((hash + i) & (cache.slots - 1));
+        uint64_t entry = index_get((slot + i) & (cache.slots - 1));
         const TBCacheRecord *rec;
 
         if (!entry) {
@@ -866,10 +901,17 @@ uint64_t tb_cache_open(const char *dir, uint64_t max_size, bool check,
         tcg_movable_end();
         return 0;
     }
-    cache.pending = g_byte_array_new();
+    cache.pending = g_byte_array_sized_new(PENDING_SAVE);
     cache.blocks = g_ptr_array_new();
     tb_cache_on = true;
     return ((const CacheHeader *)cache.map)->seed;
+}
+
+void tb_cache_program(uint64_t program, vaddr first, vaddr last)
+{
+    cache.program = program;
+    cache.program_first = first;
+    cache.program_size = last - first;
 }
 
 static void forget_pending(void)
@@ -937,8 +979,10 @@ void tb_cache_forked(void)
 /* The slot for a new record; -1 if it is there already, or there is none. */
 static int64_t free_slot(const TBCacheRecord *rec, uint64_t hash)
 {
+    uint64_t first = first_slot(rec->pc, hash);
+
     for (unsigned i = 0; i < MAX_PROBES; i++) {
-        uint64_t slot = (hash + i) & (cache.slots - 1);
+        uint64_t slot = (first + i) & (cache.slots - 1);
         uint64_t entry = index_get(slot);
         const TBCacheRecord *old;
 
@@ -960,13 +1004,52 @@ static int64_t free_slot(const TBCacheRecord *rec, uint64_t hash)
     return -1;
 }
 
+static void index_set(uint64_t slot, uint64_t entry)
+{
+    gpointer number = GUINT_TO_POINTER(slot / PAGE_SLOTS);
+    IndexPage *page = g_hash_table_lookup(cache.changed, number);
+    unsigned i = slot % PAGE_SLOTS;
+
+    if (!page) {
+        page = g_new(IndexPage, 1);
+        page->first = page->last = i;
+        memcpy(page->slot, cache.map + HEADER_SIZE +
+               slot / PAGE_SLOTS * sizeof(page->slot), sizeof(page->slot));
+        g_hash_table_insert(cache.changed, number, page);
+    }
+    page->first = MIN(page->first, i);
+    page->last = MAX(page->last, i);
+    page->slot[i] = entry;
+}
+
+/* With the lock held, nobody else changes the slots between. */
+static void write_index(int fd)
+{
+    GHashTableIter iter;
+    gpointer number, value;
+
+    g_hash_table_iter_init(&iter, cache.changed);
+    while (g_hash_table_iter_next(&iter, &number, &value)) {
+        const IndexPage *page = value;
+        size_t size = sizeof(page->slot[0]);
+
+        if (!write_all(fd, &page->slot[page->first],
+                       (page->last + 1 - page->first) * size,
+                       HEADER_SIZE + GPOINTER_TO_UINT(number) *
+                       sizeof(page->slot) + page->first * size)) {
+            return;
+        }
+    }
+}
+
 /*
- * Leave in @pending what is to be written: not what the guest has changed
- * meanwhile, nor what another process has written.
+ * Leave in @pending what is to be written at file offset @start: not what the
+ * guest has changed meanwhile, nor what another process has written.
  */
-static void drop_unwanted(void)
+static unsigned long drop_unwanted(uint64_t start)
 {
     GByteArray *out = cache.pending;
+    unsigned long count = 0;
     guint to = 0;
 
     for (guint at = 0, i = 0; at < out->len; i++) {
@@ -974,26 +1057,31 @@ static void drop_unwanted(void)
         const TranslationBlock *tb = g_ptr_array_index(cache.blocks, i);
         guint size = rec->size;
 
-        if ((!tb || !(tb_cflags(tb) & CF_INVALID)) &&
-            free_slot(rec, record_hash(rec)) >= 0) {
-            memmove(out->data + to, rec, size);
-            to += size;
+        if (!tb || !(tb_cflags(tb) & CF_INVALID)) {
+            uint64_t hash = record_hash(rec);
+            int64_t slot = free_slot(rec, hash);
+
+            if (slot >= 0) {
+                index_set(slot, hash >> 32 << 32 | (start + to) / CACHE_ALIGN);
+                memmove(out->data + to, rec, size);
+                to += size;
+                count++;
+            }
         }
         at += size;
     }
     g_byte_array_set_size(out, to);
-    g_ptr_array_set_size(cache.blocks, 0);
+    return count;
 }
 
 static void append(int fd, int dir)
 {
     const CacheHeader *h = cache.map;
     GByteArray *out = cache.pending;
-    uint64_t start = qatomic_read(&h->end), end;
+    uint64_t start = qatomic_read(&h->end), end = start + out->len;
+    unsigned long count;
 
-    drop_unwanted();
-    end = start + out->len;
-    if (!out->len || start % CACHE_ALIGN || start < cache.data) {
+    if (start % CACHE_ALIGN || start < cache.data) {
         return;
     }
     if (end > cache.size) {
@@ -1003,25 +1091,18 @@ static void append(int fd, int dir)
         }
         return;
     }
-    if (!may_have_size(end) || out->len > free_bytes(fd) / 2 ||
-        !write_all(fd, out->data, out->len, start) ||
-        !write_all(fd, &end, sizeof(end), offsetof(CacheHeader, end))) {
+    if (!may_have_size(end) || out->len > free_bytes(fd) / 2) {
         return;
     }
-    for (uint64_t at = 0; at < out->len;) {
-        const TBCacheRecord *rec = (const void *)out->data + at;
-        uint64_t hash = record_hash(rec);
-        uint64_t entry = hash >> 32 << 32 | (start + at) / CACHE_ALIGN;
-        int64_t slot = free_slot(rec, hash);
-
-        if (slot >= 0 &&
-            !write_all(fd, &entry, sizeof(entry),
-                       HEADER_SIZE + slot * sizeof(entry))) {
-            return;
-        }
-        cache.added++;
-        at += rec->size;
+    cache.changed = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    count = drop_unwanted(start);
+    end = start + out->len;
+    if (count && !cache_lost && write_all(fd, out->data, out->len, start) &&
+        write_all(fd, &end, sizeof(end), offsetof(CacheHeader, end))) {
+        write_index(fd);
+        cache.added += count;
     }
+    g_clear_pointer(&cache.changed, g_hash_table_destroy);
 }
 
 static int save_pending(void *opaque)

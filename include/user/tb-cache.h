@@ -33,6 +33,14 @@ uint64_t tb_cache_open(const char *dir, uint64_t max_size, bool check,
                        const char *config);
 
 /**
+ * tb_cache_program:
+ * @program: any number that tells the program from others, mostly
+ * @first: guest address of its first byte of code
+ * @last: guest address of its last byte
+ */
+void tb_cache_program(uint64_t program, vaddr first, vaddr last);
+
+/**
  * tb_cache_save:
  * @threads: whether other threads of the guest run
  *
