@@ -689,10 +689,6 @@ static int open_dir(bool create)
     struct stat st;
 
     if (fd < 0 && errno == ENOENT && create && !mkdir(cache.dir, 0700)) {
-        /* whatever the umask is */
-        if (chmod(cache.dir, 0700)) {
-            return -1;
-        }
         fd = open(cache.dir, flags);
     }
     if (fd >= 0 && !is_own(fd, S_IFDIR, 022, &st)) {
@@ -708,8 +704,7 @@ static int open_file(int dir, int flags, struct stat *st)
                     flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
                     0600);
 
-    if (fd >= 0 && (((flags & O_CREAT) && fchmod(fd, 0600)) ||
-                    !is_own(fd, S_IFREG, 077, st))) {
+    if (fd >= 0 && !is_own(fd, S_IFREG, 077, st)) {
         close(fd);
         fd = -1;
     }
@@ -864,6 +859,7 @@ uint64_t tb_cache_open(const char *dir, uint64_t max_size, bool check,
     Image image = { };
     struct rlimit lim;
     bool ok = false;
+    mode_t mask;
     int dirfd;
 
     cache.uid = geteuid();
@@ -891,12 +887,19 @@ uint64_t tb_cache_open(const char *dir, uint64_t max_size, bool check,
     sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, cache.config, -1);
     cache.name = g_strdup_printf("%.32s.tb", sum);
 
+    /*
+     * The modes are those of files made here, whatever the user's umask is.
+     * Modes of files that exist are looked at only: who could write a file
+     * before has written what he likes.
+     */
+    mask = umask(077);
     dirfd = open_dir(true);
     if (dirfd >= 0) {
         ok = use_file(dirfd) ||
              (begin_file(dirfd, max_size) && use_file(dirfd));
         close(dirfd);
     }
+    umask(mask);
     if (!ok) {
         tcg_movable_end();
         return 0;
