@@ -22,7 +22,7 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-enum { SLOTS = 300, ROUNDS = 6000, THREADS = 3 };
+enum { SLOTS = 300, ROUNDS = 400, THREADS = 3 };
 
 typedef struct {
     char *p;
