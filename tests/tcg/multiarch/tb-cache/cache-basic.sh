@@ -23,7 +23,9 @@ cp "$tmp/out" "$tmp/plain"
 
 # Both ways to say it, and those to say that it is not to be
 same "$dir" ./cache-state "$tmp/file" 0
-[ "$taken" = 0 ] && [ "$added" -gt 500 ] && [ "$added" -gt $((made * 9 / 10)) ] ||
+# It takes over some of its own when the first thread has all translated anew.
+[ "$taken" -lt $((made / 5)) ] && [ "$added" -gt 500 ] &&
+    [ "$added" -gt $((made * 9 / 10)) ] ||
     fail "$taken are taken over, $made made, $added added"
 cold=$made
 same "" -tb-cache "$dir" ./cache-state "$tmp/file" 0
@@ -32,7 +34,7 @@ same "" -tb-cache "$dir" ./cache-state "$tmp/file" 0
 # A process that ends has time to save only if no thread translates then.
 same "$dir" ./cache-state "$tmp/file" 0
 same "$dir" ./cache-state "$tmp/file" 0
-[ "$added" -lt 20 ] || fail "$added are added again"
+[ "$added" -lt $((cold / 20)) ] || fail "$added are added again"
 same "$dir,check=on" ./cache-state "$tmp/file" 0
 same "" -tb-cache "$dir,check=on" ./cache-state "$tmp/file" 0
 [ "$taken" -gt $((cold * 9 / 10)) ] || fail "$taken are taken over"
@@ -82,7 +84,7 @@ i386 | x86_64)  other="-cpu max,check=off" ;;
 esac
 # shellcheck disable=SC2086 # words
 same "$dir" $other ./cache-state "$tmp/file" 0
-[ "$taken" = 0 ] || fail "$taken are taken over"
+[ "$taken" -lt $((made / 5)) ] || fail "$taken are taken over"
 [ "$(find "$dir" -type f -size +0 | wc -l)" = 2 ] ||
     fail "there are not two files: $(ls "$dir")"
 [ "$(find "$dir" -type f -perm 600 | wc -l)" = 2 ] || fail "mode: $(ls -l "$dir")"
