@@ -56,6 +56,8 @@
 /* Blocks take some 500 bytes; a table that is half full is fast. */
 #define BYTES_PER_SLOT  256
 #define MIN_SIZE        (4 * MiB)
+/* Offsets in the index are 32-bit ones, of CACHE_ALIGN bytes. */
+#define MAX_SIZE        (32 * GiB)
 /* Blocks of a page of guest code begin in as many slots. */
 #define PAGE_SLOTS      512
 /* Entries looked at for one hash */
@@ -152,7 +154,7 @@ static struct {
     uint8_t read[GUEST_MAX];    /* guest code as the translator has read it */
     size_t nb_read;
     uint64_t memory;
-    unsigned long taken, made, found, added;
+    unsigned long taken, made, added;
 } cache;
 
 /* volatile: set by a signal handler, once the mapping holds zeros */
@@ -372,8 +374,8 @@ static const TBCacheRecord *record_at(uint64_t offset)
         rec->size > cache.size - offset || rec->nb_states > MAX_STATES ||
         rec->nb_places > TCG_MAX_PLACES || rec->total_size > 1 * MiB ||
         rec->code_size > rec->total_size || rec->size != record_size(rec) ||
-        rec->guest_size == 0 || rec->icount == 0 ||
-        rec->icount > TCG_MAX_INSNS ||
+        rec->guest_size == 0 || rec->guest_size > TARGET_PAGE_SIZE ||
+        rec->icount == 0 || rec->icount > TCG_MAX_INSNS ||
         rec->guest_kept != bytes_kept(rec->pc, rec->guest_size)) {
         return NULL;
     }
@@ -462,9 +464,7 @@ const TBCacheRecord *tb_cache_find(vaddr pc, uint64_t cs_base, uint32_t flags,
         rec = record_at((uint32_t)entry * (uint64_t)CACHE_ALIGN);
         if (rec && is_block(rec, pc, cs_base, flags, cflags) &&
             pages_are_as(rec) &&
-            !memcmp(host_pc, record_guest(rec), rec->guest_kept) &&
-            record_sum(rec, rec->size) == rec->sum && !cache_lost) {
-            cache.found++;
+            !memcmp(host_pc, record_guest(rec), rec->guest_kept)) {
             return rec;
         }
     }
@@ -484,6 +484,7 @@ static bool states_are_as(const TBCacheRecord *rec)
     return true;
 }
 
+/* Copy code and search data, and make them right for this place. */
 static bool place_code(const TBCacheRecord *rec, void *buf)
 {
     const TCGPlace *p = record_places(rec);
@@ -494,16 +495,21 @@ static bool place_code(const TBCacheRecord *rec, void *buf)
             return false;
         }
     }
-    return !cache_lost;
+    return true;
+}
+
+/* Whether the record is what was written. */
+static bool is_intact(const TBCacheRecord *rec)
+{
+    return record_sum(rec, rec->size) == rec->sum && !cache_lost;
 }
 
 int tb_cache_take(const TBCacheRecord *rec, TranslationBlock *tb, void *buf)
 {
-    vaddr last = tb->pc + rec->guest_size - 1;
+    size_t size = rec->total_size;
+    vaddr last;
 
-    if (cache.check || !states_are_as(rec) ||
-        rec->total_size > tcg_ctx->code_gen_highwater - buf ||
-        !place_code(rec, buf)) {
+    if (cache.check || size > tcg_ctx->code_gen_highwater - buf) {
         return 0;
     }
     tb->size = rec->guest_size;
@@ -513,12 +519,17 @@ int tb_cache_take(const TBCacheRecord *rec, TranslationBlock *tb, void *buf)
         tb->jmp_reset_offset[i] = rec->jmp_reset_offset[i];
         tb->jmp_insn_offset[i] = rec->jmp_insn_offset[i];
     }
+    /* This is last: somebody may truncate the file, or clear it. */
+    if (!states_are_as(rec) || !place_code(rec, buf) || !is_intact(rec)) {
+        return 0;
+    }
+    last = tb->pc + tb->size - 1;
     if ((tb->pc ^ last) & TARGET_PAGE_MASK) {
         tb_set_page_addr1(tb, last & TARGET_PAGE_MASK);
     }
-    flush_idcache_range((uintptr_t)tb->tc.ptr, (uintptr_t)buf, rec->code_size);
+    flush_idcache_range((uintptr_t)tb->tc.ptr, (uintptr_t)buf, tb->tc.size);
     cache.taken++;
-    return rec->total_size;
+    return size;
 }
 
 /*
@@ -633,7 +644,7 @@ void tb_cache_made(const TBCacheRecord *found, const TranslationBlock *tb,
 
     cache.made++;
     if (found) {
-        if (cache.check) {
+        if (cache.check && is_intact(found)) {
             check_block(found, tb, buf, size);
         }
         return;
@@ -688,7 +699,8 @@ static int open_dir(bool create)
     int fd = open(cache.dir, flags);
     struct stat st;
 
-    if (fd < 0 && errno == ENOENT && create && !mkdir(cache.dir, 0700)) {
+    if (fd < 0 && errno == ENOENT && create &&
+        (!mkdir(cache.dir, 0700) || errno == EEXIST)) {
         fd = open(cache.dir, flags);
     }
     if (fd >= 0 && !is_own(fd, S_IFDIR, 022, &st)) {
@@ -749,7 +761,7 @@ static bool header_is_right(const CacheHeader *h, const struct stat *st)
     return !memcmp(h->magic, CACHE_MAGIC, sizeof(h->magic)) &&
            h->version == CACHE_VERSION && h->seed &&
            h->file_size == st->st_size && h->file_size >= MIN_SIZE &&
-           h->file_size <= (uint64_t)UINT32_MAX * CACHE_ALIGN &&
+           h->file_size <= MAX_SIZE &&
            is_power_of_2(h->slots) &&
            h->slots <= h->file_size / (2 * sizeof(uint64_t)) &&
            h->config_size == strlen(cache.config) + 1 &&
@@ -761,7 +773,7 @@ static bool header_is_right(const CacheHeader *h, const struct stat *st)
 static bool make_file(int fd, CacheHeader *h, uint64_t max_size)
 {
     size_t config_size = strlen(cache.config) + 1;
-    uint64_t size = MIN(max_size, free_bytes(fd) / 2);
+    uint64_t size = MIN(MIN(max_size, MAX_SIZE), free_bytes(fd) / 2);
 
     size = ROUND_DOWN(size, MIN_SIZE);
     if (!size || config_size > HEADER_SIZE - sizeof(*h) ||
@@ -971,7 +983,7 @@ void tb_cache_forked(void)
 {
     if (tb_cache_on) {
         forget_pending();
-        cache.taken = cache.made = cache.found = cache.added = 0;
+        cache.taken = cache.made = cache.added = 0;
     }
 }
 

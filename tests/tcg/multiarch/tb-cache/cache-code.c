@@ -166,13 +166,16 @@ static void jit(void)
                                             MAP_PRIVATE | MAP_ANONYMOUS);
 
     for (int i = 0; i < 4; i++) {
+        MUST(mprotect(q, PAGE, PROT_READ | PROT_WRITE) == 0);
         put_leaves(q, n + i);
-        flush(q, PAGE);
-        check_leaves("writable", n + i);
         MUST(mprotect(q, PAGE, RX) == 0);
+        flush(q, PAGE);
         check_leaves("protected", n + i);
-        MUST(mprotect(q, PAGE, RWX) == 0);
     }
+    MUST(mprotect(q, PAGE, RWX) == 0);
+    put_leaves(q, n + 4);
+    flush(q, PAGE);
+    check_leaves("writable", n + 4);
     put_leaf(p, n);
     flush(p, LEAF_SIZE);
     MUST(call(entry(p), NULL, NULL) == n);
@@ -230,7 +233,7 @@ static void replace(void)
  * leaves that return just that.
  */
 static char *volatile racing;
-static volatile unsigned races;
+static volatile unsigned races;     /* times that all was changed */
 
 static void *racer(void *arg)
 {

@@ -9,13 +9,9 @@
  */
 
 #ifdef LIBRARY
-int value(void);
-
 int value(void)
 {
-    volatile int value = LIBRARY;
-
-    return value;
+    return LIBRARY;
 }
 #else
 #include <dlfcn.h>

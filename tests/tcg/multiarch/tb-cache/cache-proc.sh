@@ -5,9 +5,10 @@
 #
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-test=cache-proc
+test="cache-proc"
 # shellcheck source-path=SCRIPTDIR source=scripts.inc.sh
 . "$(dirname "$0")/scripts.inc.sh"
+# shellcheck disable=SC3045 # any shell has -c
 ulimit -c 0
 cp -p cache-proc "$tmp/"
 cd "$tmp" || exit 1
@@ -41,7 +42,14 @@ for part in $parts; do
     *)  [ "$made" -lt 64 ] || fail "$made are made again" ;;
     esac
 done
-[ "$(find . -name 'cache*' -type d | wc -l)" = 1 ] || fail "there are others"
+[ "$(find . -name '*.tb' | wc -l)" = 1 ] || fail "there are other files"
+
+# There is little time in which the guest could see QEMU's descriptors.
+for i in 1 2 3 4 5 6 7 8; do
+    rm -rf again
+    run again ./cache-proc dup file-dup $i
+    [ ! -s out ] || fail "a descriptor is seen"
+done
 
 # The guest maps over QEMU's mapping, or unmaps it.
 mkfifo fifo
@@ -69,6 +77,6 @@ for n in 0 1 2 3; do
 done
 run "cache,check=on" ./cache-proc maps file 1
 [ "$status" = 0 ] || fail "status $status"
-[ "$last" = done ] || skip over "QEMU's mapping is out of the guest's reach"
+[ "$last" = "done" ] || skip over "QEMU's mapping is out of the guest's reach"
 
 finish

@@ -37,7 +37,9 @@ static unsigned long context_pc(void *context)
 /*
  * Faults inside of blocks: the handler says where, and lets the program go on
  */
-static volatile int count;
+typedef volatile int Memory;    /* each access in its turn */
+
+static Memory count;
 static char *forbidden;
 static sigjmp_buf leave;
 
@@ -55,7 +57,7 @@ static void fault(int sig, siginfo_t *info, void *context)
 }
 
 static __attribute__((noinline))
-int walk(volatile int *a, volatile int *b, int x, int y)
+int walk(Memory *a, Memory *b, int x, int y)
 {
     int s = x * 3;
 
@@ -71,7 +73,7 @@ int walk(volatile int *a, volatile int *b, int x, int y)
 
 #if defined(__i386__) || defined(__x86_64__) || defined(__mips__)
 #define HAS_DIVIDE
-static __attribute__((noinline)) int divide(int a, volatile int *b)
+static __attribute__((noinline)) int divide(int a, Memory *b)
 {
     count++;
     a = a / *b;
@@ -174,7 +176,7 @@ static void threads(void)
  * Floating point: the x87's stack, rounding, flags
  */
 static __attribute__((noinline))
-long double series(volatile long double x, int n)
+long double series(long double x, int n)
 {
     long double sum = 0;
 

@@ -4,7 +4,7 @@
 #
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-test=cache-state
+test="cache-state"
 # shellcheck source-path=SCRIPTDIR source=scripts.inc.sh
 . "$(dirname "$0")/scripts.inc.sh"
 

@@ -8,8 +8,6 @@
 
 int main(void)
 {
-    volatile int value = VALUE;
-
-    printf("%d\n", value);
+    printf("%d\n", VALUE);
     return 0;
 }

@@ -46,7 +46,7 @@ run() {
 
 count() {
     # shellcheck disable=SC2046 # numbers
-    set -- $(sed -n 's/^tb_cache_save [a-z ]*\([0-9]*\), [a-z]* \([0-9]*\), [a-z]* \([0-9]*\)$/\1 \2 \3/p' "$1" | tail -n 1)
+    set -- $(sed -n '/^tb_cache_save/s/[^0-9]\{1,\}/ /gp' "$1" | tail -n 1)
     taken=$1
     made=$2
     added=$3
