@@ -5,7 +5,7 @@
 #
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-test=cache-repeat
+test="cache-repeat"
 # shellcheck source-path=SCRIPTDIR source=scripts.inc.sh
 . "$(dirname "$0")/scripts.inc.sh"
 
@@ -29,6 +29,7 @@ same() {
 guest 1 ./cache-repeat
 guest 2 ./cache-repeat
 same 1 2 "two runs"
+# shellcheck disable=SC3045 # dash and bash have it
 ulimit -S -s unlimited 2> /dev/null
 guest 3 ./cache-repeat
 for n in 1 3; do
