@@ -120,6 +120,9 @@ static void branch(void)
     map_code(fd, RX, MAP_PRIVATE);
     value = call(CODE + PAGE - 4, NULL, NULL);
     CHECK(value == (n & 7), "branch: %d, not %d", value, n & 7);
+    /* What is in the slot, but not as such: on to the first leaf */
+    value = call(CODE + PAGE, NULL, NULL);
+    CHECK(value == 0, "no branch: %d", value);
     value = call(CODE + 2 * PAGE - 8, NULL, NULL);
     CHECK(value == (n & 7), "call: %d, not %d", value, n & 7);
 }

@@ -194,12 +194,12 @@ static void floats(void)
         FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO,
 #endif
     };
-    volatile double one = 1, three = 3;
-    volatile float f = 1e-30f;
+    volatile double one = 1, three = 3;     /* not known to the compiler */
+    volatile float big = 1e30f;             /* nor this */
 
     for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
         fesetround(modes[i]);
-        printf("%La %a %a\n", series(0.3L, 40), one / three, f * f * f);
+        printf("%La %a %a\n", series(0.3L, 40), one / three, 1 / big / big);
     }
     fesetround(FE_TONEAREST);
 }
