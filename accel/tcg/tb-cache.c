@@ -60,7 +60,7 @@
 #define MAX_SIZE        (32 * GiB)
 /* Blocks of a page of guest code begin in as many slots. */
 #define PAGE_SLOTS      512
-/* Entries looked at for one hash */
+/* Entries looked at for one block, half of them at either place */
 #define MAX_PROBES      64
 /* Bytes of new blocks that are kept in memory, and that are worth a write */
 #define PENDING_MAX     (64 * MiB)
@@ -303,17 +303,20 @@ static uint64_t key_hash(vaddr pc, uint64_t cs_base, uint32_t flags,
 }
 
 /*
- * Where to look for a block first.  Those of a page of guest code stand
- * together, as a short process is to touch few pages of the index.  Programs
- * without position-independent code stand at the same addresses, and each of
- * them is to have its own place.
+ * The slots to look at for a block, one after another.  Blocks of a page of
+ * guest code stand together, as a short process is to touch few pages of the
+ * index.  Programs without position-independent code stand at the same
+ * addresses, and each of them is to have its own place.  Where many versions of
+ * a page have filled that, there is another one.
  */
-static uint64_t first_slot(vaddr pc, uint64_t hash)
+static uint64_t slot_at(vaddr pc, uint64_t hash, unsigned i)
 {
     bool own = pc - cache.program_first <= cache.program_size;
     uint64_t group = mix(pc >> 12, own ? cache.program : 0);
+    uint64_t slot = i < MAX_PROBES / 2
+                    ? group * PAGE_SLOTS + hash % PAGE_SLOTS : hash >> 16;
 
-    return group * PAGE_SLOTS + hash % PAGE_SLOTS;
+    return (slot + i) & (cache.slots - 1);
 }
 
 /*
@@ -435,7 +438,7 @@ const TBCacheRecord *tb_cache_find(vaddr pc, uint64_t cs_base, uint32_t flags,
                                    uint32_t cflags, const void *host_pc)
 {
     uint32_t page_flags;
-    uint64_t hash, slot;
+    uint64_t hash;
 
     cache.nb_states = 0;
     cache.states_ok = true;
@@ -450,9 +453,8 @@ const TBCacheRecord *tb_cache_find(vaddr pc, uint64_t cs_base, uint32_t flags,
     }
 
     hash = key_hash(pc, cs_base, flags, cflags, first_bytes(pc, host_pc));
-    slot = first_slot(pc, hash);
     for (unsigned i = 0; i < MAX_PROBES; i++) {
-        uint64_t entry = index_get((slot + i) & (cache.slots - 1));
+        uint64_t entry = index_get(slot_at(pc, hash, i));
         const TBCacheRecord *rec;
 
         if (!entry) {
@@ -994,10 +996,8 @@ void tb_cache_forked(void)
 /* The slot for a new record; -1 if it is there already, or there is none. */
 static int64_t free_slot(const TBCacheRecord *rec, uint64_t hash)
 {
-    uint64_t first = first_slot(rec->pc, hash);
-
     for (unsigned i = 0; i < MAX_PROBES; i++) {
-        uint64_t slot = (first + i) & (cache.slots - 1);
+        uint64_t slot = slot_at(rec->pc, hash, i);
         uint64_t entry = index_get(slot);
         const TBCacheRecord *old;
 

@@ -1,5 +1,5 @@
 /*
- * Print where things are, for mmap-repeat.sh to compare; and see that no
+ * Print where things are, for cache-repeat.sh to compare; and see that no
  * mapping takes the place of another one, however the guest maps, moves and
  * unmaps.
  *
@@ -133,10 +133,10 @@ int main(void)
     int status;
     char *p, *q;
 
-    page = sysconf(_SC_PAGESIZE);
+    page = getpagesize();
     printf("exe %p\n", main);
-    printf("interpreter %#lx\n", getauxval(AT_BASE));
-    printf("vdso %#lx\n", getauxval(AT_SYSINFO_EHDR));
+    printf("interpreter 0x%lx\n", getauxval(AT_BASE));
+    printf("vdso 0x%lx\n", getauxval(AT_SYSINFO_EHDR));
 #ifdef DYNAMIC
     printf("libc %p\n", &strtoul);
 #endif
@@ -156,7 +156,7 @@ int main(void)
     munmap(q, 1 << 20);
 
     churn((void *)1);
-    printf("all %#x\n", sum);
+    printf("all 0x%x\n", sum);
 
     if (fork() == 0) {
         churn((void *)2);
