@@ -133,7 +133,7 @@ int main(void)
     int status;
     char *p, *q;
 
-    page = getpagesize();
+    page = getauxval(AT_PAGESZ);
     printf("exe %p\n", main);
     printf("interpreter 0x%lx\n", getauxval(AT_BASE));
     printf("vdso 0x%lx\n", getauxval(AT_SYSINFO_EHDR));
