@@ -392,6 +392,13 @@ static const TBCacheRecord *record_at(uint64_t offset)
     return rec;
 }
 
+/* The record of an index entry, if that can be of this hash */
+static const TBCacheRecord *record_of(uint64_t entry, uint64_t hash)
+{
+    return entry >> 32 == hash >> 32
+           ? record_at((uint32_t)entry * (uint64_t)CACHE_ALIGN) : NULL;
+}
+
 /* Whether blocks of the page can be kept; the flags that code depends on. */
 static bool page_is_kept(vaddr pc, uint32_t *page_flags)
 {
@@ -460,10 +467,7 @@ const TBCacheRecord *tb_cache_find(vaddr pc, uint64_t cs_base, uint32_t flags,
         if (!entry) {
             break;
         }
-        if (entry >> 32 != hash >> 32) {
-            continue;
-        }
-        rec = record_at((uint32_t)entry * (uint64_t)CACHE_ALIGN);
+        rec = record_of(entry, hash);
         if (rec && is_block(rec, pc, cs_base, flags, cflags) &&
             pages_are_as(rec) &&
             !memcmp(host_pc, record_guest(rec), rec->guest_kept)) {
@@ -1004,10 +1008,7 @@ static int64_t free_slot(const TBCacheRecord *rec, uint64_t hash)
         if (!entry) {
             return slot;
         }
-        if (entry >> 32 != hash >> 32) {
-            continue;
-        }
-        old = record_at((uint32_t)entry * (uint64_t)CACHE_ALIGN);
+        old = record_of(entry, hash);
         if (old && is_block(old, rec->pc, rec->cs_base, rec->flags,
                             rec->cflags) &&
             old->page_flags == rec->page_flags &&

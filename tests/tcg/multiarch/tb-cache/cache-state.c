@@ -12,13 +12,6 @@
 #include <fenv.h>
 #include <ucontext.h>
 
-#ifndef PROT_BTI
-#define PROT_BTI    0x10
-#endif
-#ifndef HWCAP2_BTI
-#define HWCAP2_BTI  (1 << 17)
-#endif
-
 static unsigned long context_pc(void *context)
 {
     ucontext_t *uc = context;

@@ -10,13 +10,6 @@
 #define _GNU_SOURCE
 #include "chain-code.h"
 
-#ifndef PROT_BTI
-#define PROT_BTI    0x10
-#endif
-#ifndef HWCAP2_BTI
-#define HWCAP2_BTI  (1 << 17)
-#endif
-
 #define RX          (PROT_READ | PROT_EXEC)
 #define ROUNDS      150
 

@@ -20,6 +20,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* of AArch64, which the C library's headers may be too old for */
+#ifndef PROT_BTI
+#define PROT_BTI    0x10
+#endif
+#ifndef HWCAP2_BTI
+#define HWCAP2_BTI  (1 << 17)
+#endif
+
 #define PAGE    ((size_t)getauxval(AT_PAGESZ))
 #define RWX     (PROT_READ | PROT_WRITE | PROT_EXEC)
 
