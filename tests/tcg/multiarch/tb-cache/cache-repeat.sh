@@ -38,15 +38,21 @@ done
 same code1 code3 "runs with another stack"
 
 if [ -e cache-repeat-1 ]; then
-    guest 1 ./cache-repeat-1
-    guest 2 ./cache-repeat-1
-    same 1 2 "two runs of a dynamic program"
-    guest 2 ./cache-repeat-2
-    for n in 1 2; do
-        grep -E 'interpreter|vdso|libc' "$tmp/$n" > "$tmp/libs$n"
+    # The address space of a 32-bit guest is small: once in some forty times
+    # the second program's other library is where the first one has libc.
+    for try in 1 2 3 4 5; do
+        rm -rf "$dir"
+        guest 1 ./cache-repeat-1
+        guest 2 ./cache-repeat-1
+        same 1 2 "two runs of a dynamic program"
+        guest 2 ./cache-repeat-2
+        for n in 1 2; do
+            grep -E 'interpreter|vdso|libc' "$tmp/$n" > "$tmp/libs$n"
+        done
+        [ -s "$tmp/libs1" ] || fail "it has no libraries"
+        ! cmp -s "$tmp/libs1" "$tmp/libs2" || break
     done
-    [ -s "$tmp/libs1" ] || fail "it has no libraries"
-    same libs1 libs2 "two programs"
+    same libs1 libs2 "two programs, in $try stores,"
 else
     skip libraries "there is no shared C library"
 fi
