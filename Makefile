@@ -74,4 +74,4 @@ help:
 	@echo 'TARGETS="arm mips"    only these guests      JOBS=N     parallel jobs'
 	@echo 'REROLL=2              make series says v2    FUNCTIONS="memcpy strlen"  make fuzz and bench try these'
 	@echo 'QUICK=1               a short make bench     GUESTS="arm mips" PROGRAMS="jq tar"  make bench runs these'
-	@echo 'PARTS="calls off"     make bench measures these only, of: calls programs short kept where off; more runs go on from there'
+	@echo 'PARTS="calls off"     make bench measures these only, of: calls programs short kept where classes off; more runs go on from there'

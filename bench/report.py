@@ -55,8 +55,8 @@ class Data:
         rows = {name: t.rows for name, t in tables.items()}
         self.cells = [r for r in rows['calls'] if r['function'] not in calls.PARTS]
         self.parts = {(r['guest'], r['function']): r for r in rows['calls'] if r['function'] in calls.PARTS}
-        self.programs, self.short, self.kept, self.off, self.where = (
-            rows[n] for n in ('programs', 'short', 'kept', 'off', 'where'))
+        self.programs, self.short, self.kept, self.off, self.where, self.classes = (
+            rows[n] for n in ('programs', 'short', 'kept', 'off', 'where', 'classes'))
         self.guests = [g for g in guests.TRIPLETS if any(
             r['guest'] == g for name in ('calls', 'programs') for r in rows[name])]
 
@@ -380,6 +380,8 @@ def write(out, data, about, left_out, when):
         '<h2>What the shortest call is made of</h2><p>Nanoseconds, by differences of measured calls.</p>',
         breakdown(data),
         '<h2>Where the time goes</h2><p>With the bypass, by library: what would pay next.</p>', where_table(data),
+        '<h2>What generated code consists of</h2><p>Host instructions for one of the guest\'s, by execution, without the '
+        'option.</p>', whole(data.classes, rest),
         '<h2>Without the option</h2><p>Instructions of the whole of QEMU, on small inputs.</p>', whole(data.off, rest),
         '</body></html>']
     readme_picture(out, data)
