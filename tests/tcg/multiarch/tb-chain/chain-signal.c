@@ -1,9 +1,9 @@
 /*
  * Tests of links between translation blocks: signals end endless loops
  *
- * The loops consist of two blocks, on two pages, that do nothing but go on to
- * each other.  A handler runs some times without effect, then leaves by
- * siglongjmp(), or changes the code such that the loop ends.
+ * The loops consist of one block, or of two on two pages, that do nothing but
+ * go on to each other.  A handler runs some times without effect, then leaves
+ * by siglongjmp(), or changes the code such that the loop ends.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,9 +11,11 @@
 #define _GNU_SOURCE
 #include "chain-code.h"
 #include <sys/time.h>
+#include <sys/wait.h>
 
-#define LOOPS       5
+#define LOOPS       6
 #define LOOPERS     3
+#define MANY        64
 
 enum { LEFT = 1 << 20, PATCHED = 77 };
 
@@ -77,6 +79,11 @@ static void make_loop(Loop *loop, int kind)
         put_jump(a, b);
         put_cond(b, a);
         break;
+    case 5:
+        loop->name = "jump to itself";
+        loop->code = entry(b);
+        put_jump(b, b);
+        break;
     }
     flush(a, PAGE + 16);
 }
@@ -115,9 +122,9 @@ static void by_timer(int kind, bool patch)
 }
 
 /* Some threads run loops; this one sends them signals. */
-static Loop loops[LOOPERS];
-static int results[LOOPERS];
-static bool done[LOOPERS];
+static Loop loops[MANY];
+static int results[MANY];
+static bool done[MANY];
 
 static void *looper(void *opaque)
 {
@@ -128,28 +135,45 @@ static void *looper(void *opaque)
     return NULL;
 }
 
-static void by_threads(int kind, bool patch)
+/* fork() waits until the other threads have left their loops. */
+static void fork_one(void)
 {
-    pthread_t threads[LOOPERS];
-    int left = LOOPERS;
+    int status;
+    pid_t pid = fork();
+
+    MUST(pid >= 0);
+    if (pid == 0) {
+        _exit(0);
+    }
+    MUST(waitpid(pid, &status, 0) == pid);
+    CHECK(status == 0, "status of a child 0x%x", status);
+}
+
+static void by_threads(int kind, bool patch, int n)
+{
+    pthread_t threads[MANY];
+    int left = n;
 
     memset(done, 0, sizeof(done));
-    for (int i = 0; i < LOOPERS; i++) {
-        loops[i] = (Loop) { .patch = patch, .quiet = 3 * i };
+    for (int i = 0; i < n; i++) {
+        loops[i] = (Loop) { .patch = patch, .quiet = 3 * (i % LOOPERS) };
         make_loop(&loops[i], (kind + i) % LOOPS);
         threads[i] = start_thread(looper, &loops[i]);
+    }
+    if (n == MANY) {
+        fork_one();
     }
     while (left) {
         usleep(500);
         left = 0;
-        for (int i = 0; i < LOOPERS; i++) {
+        for (int i = 0; i < n; i++) {
             if (!__atomic_load_n(&done[i], __ATOMIC_SEQ_CST)) {
                 pthread_kill(threads[i], SIGUSR1);
                 left++;
             }
         }
     }
-    for (int i = 0; i < LOOPERS; i++) {
+    for (int i = 0; i < n; i++) {
         pthread_join(threads[i], NULL);
         check(&loops[i], results[i]);
     }
@@ -172,8 +196,14 @@ static void by_store(int kind)
     check(&loops[0], results[0]);
 }
 
-int main(void)
+/*
+ * With an argument, no code changes: signals may come between any two
+ * instructions of it.
+ */
+int main(int argc, char **argv)
 {
+    int patches = argc == 1 ? 2 : 1;
+
     start();
     on_signal(SIGPROF, handler);
     on_signal(SIGUSR1, handler);
@@ -186,13 +216,18 @@ int main(void)
             }
 #endif
             for (int kind = 0; kind < LOOPS; kind++) {
-                by_timer(kind, false);
-                by_timer(kind, true);
-                if (threads) {
-                    by_threads(kind, false);
-                    by_threads(kind, true);
+                for (int patch = 0; patch < patches; patch++) {
+                    by_timer(kind, patch);
+                    if (threads) {
+                        by_threads(kind, patch, LOOPERS);
+                    }
+                }
+                if (threads && patches == 2) {
                     by_store(kind);
                 }
+            }
+            if (threads) {
+                by_threads(0, false, MANY);
             }
         }
     }
