@@ -90,11 +90,13 @@ static void make_loop(Loop *loop, int kind)
 
 static int enter(Loop *loop)
 {
-    int result;
+    int result = LEFT;
 
-    running = loop;
-    result = sigsetjmp(loop->env, 1) ? LEFT
-        : call(loop->code, loop->arg[0], loop->arg[1]);
+    if (!sigsetjmp(loop->env, 1)) {
+        /* Only now the handler may use env. */
+        __atomic_store_n(&running, loop, __ATOMIC_SEQ_CST);
+        result = call(loop->code, loop->arg[0], loop->arg[1]);
+    }
     running = NULL;
     return result;
 }
