@@ -29,6 +29,7 @@ WAYS = ('pristine', 'translated')
 TABLES = {'classes': (('guest', 'program', 'way'), ('host_per_guest', *CLASSES, 'insns_per_tb', 'covered'))}
 MATCH = {name: re.compile(pattern) for name, pattern in CLASSES.items()}
 MOST = 3000                     # TBs, those that are executed most often
+LIMIT = 300                     # seconds
 PLUGIN = OUT / 'blocks.so'
 
 
@@ -37,27 +38,28 @@ def class_of(text):
     return next(name for name, pattern in MATCH.items() if pattern.match(text))
 
 
-def executed(job):
+def executed(job, way):
     """How often each TB was executed, and its guest instructions, by its address."""
-    counts = job.dir / 'counts'
-    execute(job, 'translated', ['-plugin', f'{PLUGIN},out={counts}'])
+    counts = job.dir / f'{way}.counts'
+    execute(job, way, ['-plugin', f'{PLUGIN},out={counts}'])
     found = [line.split() for line in counts.read_text().splitlines()]
     return {int(pc, 16): (int(n), int(insns)) for pc, n, insns in sorted(found, key=lambda r: -int(r[1]))[:MOST]}
 
 
 def execute(job, way, options):
-    """Run it, with the same guest addresses each time, whatever QEMU loads."""
-    if '64' in job.guest:
+    """Run it, with the same guest addresses each time: the plugin is always loaded."""
+    if '64' in job.guest and job.guest != 'x86_64':
+        # not with a vsyscall page
         options = ['-R', '0x1000000000', *options]
     command, env = job.command(way, options)
-    subprocess.run(['setarch', '-R', *command], env=env, cwd=job.dir, check=True, stdin=subprocess.DEVNULL,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(['setarch', '-R', *command], env=env, cwd=job.dir, check=True, timeout=LIMIT,
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def generated(job, way, wanted):
     """The host's instructions of each of these TBs, by address, up to where it goes on to the next TB."""
     log, code = job.dir / f'{way}.asm', job.dir / f'{way}.bin'
-    execute(job, way, ['-d', 'out_asm', '-D', str(log)])
+    execute(job, way, ['-plugin', str(PLUGIN), '-d', 'out_asm', '-D', str(log)])
     starts, data, pc, skip = {}, bytearray(), None, True
     with open(log, encoding='ascii', errors='replace') as f:
         for line in f:
@@ -66,8 +68,9 @@ def generated(job, way, wanted):
             elif line.startswith('  -- guest addr') and pc is None:
                 pc = int(line.split()[3], 16)
                 skip = pc not in wanted
-                # the last one is what was executed in the end
-                starts[pc] = len(data)
+                if not skip:
+                    # the last one is what was executed in the end
+                    starts[pc] = len(data)
             elif line.startswith('  -- tb slow paths'):
                 skip = True
             elif line.startswith('OBJD-H: ') and not skip:
@@ -99,15 +102,16 @@ def generated(job, way, wanted):
 def prepare():
     """The plugin that counts."""
     flags = subprocess.run(['pkg-config', '--cflags', '--libs', 'glib-2.0'], check=True, capture_output=True, text=True).stdout
-    subprocess.run(['cc', '-O2', '-shared', '-fPIC', '-o', PLUGIN, ROOT / 'bench/blocks.c', f'-I{BUILD}/base/include/qemu', *flags.split()], check=True)
+    subprocess.run(['cc', '-O2', '-shared', '-fPIC', '-o', PLUGIN, ROOT / 'bench/blocks.c', f'-I{BUILD}/base/include/qemu',
+                    *flags.split()], check=True)
 
 
 def measure(job, table):
     """The rows of a program."""
     job.clear()
-    counts = executed(job)
-    everything = sum(n * insns for n, insns in counts.values())
     for way in WAYS:
+        counts = executed(job, way)
+        everything = sum(n * insns for n, insns in counts.values())
         code = generated(job, way, counts)
         total, guest, tbs = collections.Counter(), 0, 0
         for pc, insns in code.items():
