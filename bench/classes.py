@@ -90,12 +90,11 @@ def generated(job, way, wanted):
         if int(m[1], 16) in at:
             now = at[int(m[1], 16)]
             found[now] = []
-        if now is not None:
-            if re.match(r'(ret|nop|data16)', m[2]):
-                continue
-            found[now].append(m[2])
-            if m[2].startswith('jmp'):
-                now = None
+        if now is None or re.match(r'(ret|nop|data16)', m[2]):
+            continue
+        found[now].append(m[2])
+        if m[2].startswith('jmp'):
+            now = None
     return found
 
 

@@ -31,8 +31,6 @@
 
 #define AREA    512
 
-enum { PLAIN, FIRST, LATER, WAYS };
-
 /* What a case leaves; shared with its process */
 typedef struct {
     uint64_t value;
