@@ -431,7 +431,7 @@ static bool pages_are_as(const TBCacheRecord *rec)
 
 static bool cflags_are_kept(uint32_t cflags)
 {
-    return !(cflags & ~(CF_PARALLEL | CF_CLUSTER_MASK));
+    return !(cflags & ~(CF_PARALLEL | CF_ATOMIC_LD16 | CF_CLUSTER_MASK));
 }
 
 static bool is_block(const TBCacheRecord *rec, vaddr pc, uint64_t cs_base,
