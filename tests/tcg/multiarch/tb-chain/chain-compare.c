@@ -227,7 +227,7 @@ static void guest(int64_t v)
         CMP(v, 1); \
         CMP(v, 128); \
         CMP(v, 255); \
-        CMP(v, 0x7f800000); \
+        CMP(v, 0x3fc00000); \
         CMP(v, 0x80000000); \
         CMP(v, 0xff000000); \
     }
