@@ -301,7 +301,7 @@ static bool hook(const ElfFile *elf, const Found *f, abi_ulong start,
     return (f->resolver
             ? native_bypass_hook_resolver(pc, f->fn, start, start + len - 1)
             : native_bypass_hook_call(pc, f->fn, start + len - 1, code))
-           && f->fn;
+           && f->fn && !native_bypass_is_excluded(f->fn);
 }
 
 void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,

@@ -15,6 +15,7 @@
 #include "qemu.h"
 #include "user-internals.h"
 #include "user/guest-host.h"
+#include "user/native-hooks.h"
 #include "user/native-marker.h"
 #include "user/tb-cache.h"
 #include "native-bypass.h"
@@ -27,6 +28,7 @@
 #define OPTION      "--native-bypass"
 #define VARIABLE    "QEMU_NATIVE_BYPASS"
 #define AUTO        "auto"
+#define EXCLUDE     AUTO ",exclude="
 #define OFF         "off"
 #define SUFFIX      "-native"
 #define PRELOAD     "/etc/ld.so.preload"
@@ -50,7 +52,8 @@ static bool is_offer;
 
 static bool is_lib(const char *arg)
 {
-    return strcmp(arg, AUTO) && strcmp(arg, OFF);
+    return strcmp(arg, AUTO) && strcmp(arg, OFF) &&
+           !g_str_has_prefix(arg, AUTO ",");
 }
 
 /* parse_args() passes the variable's value first, if it is set. */
@@ -173,6 +176,27 @@ static char *resolve_lib(void)
     return NULL;
 }
 
+/* Leave out what native_lib, "auto" or more, excludes; or say why not. */
+static char *exclude(void)
+{
+    g_auto(GStrv) names = NULL;
+
+    if (!strcmp(native_lib, AUTO)) {
+        return NULL;
+    }
+    if (!g_str_has_prefix(native_lib, EXCLUDE)) {
+        return g_strdup_printf("%s: no such form; give " AUTO " or " EXCLUDE
+                               "FUNCTION[:FUNCTION]...", native_lib);
+    }
+    names = g_strsplit(native_lib + strlen(EXCLUDE), ":", -1);
+    for (char **name = names; *name; name++) {
+        if (!native_bypass_exclude(*name)) {
+            return g_strdup_printf("%s: no function '%s'", native_lib, *name);
+        }
+    }
+    return *names ? NULL : g_strdup_printf("%s: no function", native_lib);
+}
+
 /* Whether -d was given: LOG_TRACE may be set without it. */
 static bool logs(void)
 {
@@ -186,6 +210,7 @@ static void refuse_lib(const char *why)
         exit(EXIT_FAILURE);
     }
     native_bypass_enabled = false;
+    native_bypass_auto = false;
     /* It has blocks with native calls. */
     tb_cache_close();
     if (logs()) {
@@ -209,13 +234,13 @@ void native_bypass_init(bool plugins)
         return;
     }
     native_bypass_auto = !is_lib(native_lib);
-    why = native_bypass_auto ? NULL : resolve_lib();
+    why = native_bypass_auto ? exclude() : resolve_lib();
     if (why) {
         refuse_lib(why);
         return;
     }
     native_bypass_enabled = true;
-    tb_cache_depends(native_bypass_auto ? "native auto" : "native library");
+    tb_cache_depends(native_bypass_auto ? native_lib : "native library");
     if (plugins) {
         warn_report(OPTION ": plugins do not see what native calls execute "
                     "and access");

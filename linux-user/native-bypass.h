@@ -16,8 +16,8 @@ struct image_info;
  * native_bypass_option:
  * @arg: the option's argument, or the value of QEMU_NATIVE_BYPASS itself
  *
- * Remember LIB, or "auto": the last one given counts.  Both on one command
- * line are an error.
+ * Remember LIB, or "auto" and what it excludes: the last one given counts.
+ * LIB and "auto" on one command line are an error.
  */
 void native_bypass_option(const char *arg);
 

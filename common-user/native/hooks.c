@@ -220,7 +220,8 @@ const NativeFunction *native_bypass_hooked(DisasContextBase *db, vaddr pc)
     switch (hook->kind) {
     case NATIVE_HOOK_CALL:
         /* Who sets a breakpoint in a function wants to see it run. */
-        return tb_cflags(db->tb) & CF_BP_PAGE || is_patched(db, hook)
+        return tb_cflags(db->tb) & CF_BP_PAGE ||
+               native_bypass_is_excluded(hook->fn) || is_patched(db, hook)
             ? NULL : hook->fn;
     case NATIVE_HOOK_RESOLVER:
         gen_helper_native_resolver(tcg_env, tcg_constant_i64(pc));

@@ -80,10 +80,14 @@ const NativeFunction *native_bypass_lookup(DisasContextBase *db, vaddr addr,
     return NULL;
 }
 
+/* What native_bypass_exclude() puts in the place of others */
+static const NativeFunction excluded = { .name = "excluded" };
+
+/* Of names to functions */
+static GHashTable *functions;
+
 const NativeFunction *native_bypass_find(const char *name)
 {
-    static GHashTable *functions;
-
     if (!functions) {
         functions = g_hash_table_new(g_str_hash, g_str_equal);
         for (size_t i = 0; i < ARRAY_SIZE(native_functions); i++) {
@@ -99,6 +103,20 @@ const NativeFunction *native_bypass_find(const char *name)
         }
     }
     return g_hash_table_lookup(functions, name);
+}
+
+bool native_bypass_exclude(const char *name)
+{
+    if (!native_bypass_find(name)) {
+        return false;
+    }
+    g_hash_table_insert(functions, g_strdup(name), (gpointer)&excluded);
+    return true;
+}
+
+bool native_bypass_is_excluded(const NativeFunction *fn)
+{
+    return fn == &excluded;
 }
 
 /* Order the helper's accesses as the guest's own would have been. */

@@ -34,6 +34,24 @@ typedef struct NativeFunction NativeFunction;
 const NativeFunction *native_bypass_find(const char *name);
 
 /**
+ * native_bypass_exclude:
+ * @name: as in the guest's symbol table
+ *
+ * Have native_bypass_find() return a function for @name that is never called
+ * natively.  Where it has an entry in common with another one, that is not,
+ * either.
+ *
+ * Returns: false if there is no function of that name.
+ */
+bool native_bypass_exclude(const char *name);
+
+/**
+ * native_bypass_is_excluded:
+ * @fn: what native_bypass_find() returned
+ */
+bool native_bypass_is_excluded(const NativeFunction *fn);
+
+/**
  * native_bypass_hook_call:
  * @pc: guest address of a function's entry
  * @fn: the function

@@ -100,7 +100,8 @@ const NativeFunction *native_bypass_hooked(DisasContextBase *db, vaddr pc);
 static inline const NativeFunction *native_bypass_hook(DisasContextBase *db,
                                                        vaddr pc)
 {
-    return native_hook_count ? native_bypass_hooked(db, pc) : NULL;
+    return native_hook_count && native_bypass_enabled
+           ? native_bypass_hooked(db, pc) : NULL;
 }
 #else
 static inline const NativeFunction *native_bypass_hook(DisasContextBase *db,

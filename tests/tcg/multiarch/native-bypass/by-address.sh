@@ -28,6 +28,7 @@ hooked() {
 qemu "auto" $auto $log "$program" child 7
 expect 7 translated
 hooked ".*/libc\.so\.6"
+grep -q " strlen\$" "$tmp/log" || fail "no call of strlen"
 qemu "one instruction in a block" $auto $log -one-insn-per-tb "$program" child 7
 expect 7 translated
 hooked ".*/libc\.so\.6"
@@ -41,6 +42,17 @@ hooked ".*/libc\.so\.6"
 with auto "a library, auto in the environment" \
     --native-bypass "$NATIVE_LIB" "$program" child 7
 expect 7 native
+
+# Nothing excluded is a native call, whatever else has its entry.
+some=auto,exclude=strlen:memcpy:strchr
+qemu "some are excluded" --native-bypass "$some" $log "$program" child 7
+expect 7 translated
+hooked ".*/libc\.so\.6"
+! grep -E " (strlen|memcpy|strchr)\$" "$tmp/log" || fail "not excluded"
+with "$some" "some are excluded in the environment" $log "$program" child 7
+expect 7 translated
+hooked ".*/libc\.so\.6"
+! grep -E " (strlen|memcpy|strchr)\$" "$tmp/log" || fail "not excluded"
 
 # By that name, it is on without an option; "off" is off.
 named=$tmp/qemu-$target-native

@@ -83,6 +83,14 @@ grep -q -- "^-native-bypass auto|off|lib *QEMU_NATIVE_BYPASS " "$tmp/out" ||
 for lib in /nonexistent on Auto; do
     bad "$lib" "$lib: No such file or directory; give auto|off|LIB"
 done
+for names in nonesuch strlen:nonesuch nonesuch:strlen; do
+    bad "auto,exclude=$names" "auto,exclude=$names: no function 'nonesuch'"
+done
+bad auto,exclude= "auto,exclude=: no function"
+bad auto,exclude=strlen: "auto,exclude=strlen:: no function ''"
+for form in auto, auto,exclude auto,only=strlen; do
+    bad "$form" "$form: no such form; give auto or auto,exclude=FUNCTION*"
+done
 qemu "empty" --native-bypass "" "$program" child 7
 expect 1 "" "qemu-$target: --native-bypass: '': *auto|off|LIB"
 mkdir "$tmp/empty"
