@@ -8,7 +8,9 @@
 
 #include "host/cpuinfo.h"
 
-#ifdef __ARM_FEATURE_SHA2
+#if HOST_BIG_ENDIAN
+# define HAVE_SHA_ACCEL  false      /* SHAState is little-endian. */
+#elif defined(__ARM_FEATURE_SHA2)
 # define HAVE_SHA_ACCEL  true
 #else
 # define HAVE_SHA_ACCEL  likely(cpuinfo & CPUINFO_SHA)
