@@ -176,6 +176,36 @@ static char *resolve_lib(void)
     return NULL;
 }
 
+/* Whether -d was given: LOG_TRACE may be set without it. */
+static bool logs(void)
+{
+    return qemu_loglevel_mask(~LOG_TRACE);
+}
+
+/* About the variable */
+static void complain(const char *why)
+{
+    if (logs()) {
+        qemu_log("native_bypass: " VARIABLE ": %s\n", why);
+    } else if (isatty(STDERR_FILENO) && getpgrp() == getpid()) {
+        /* What a person starts, but not what that starts: say it once. */
+        warn_report(VARIABLE ": %s", why);
+    }
+}
+
+static void refuse_lib(const char *why)
+{
+    if (!is_offer) {
+        error_report(OPTION ": %s", why);
+        exit(EXIT_FAILURE);
+    }
+    native_bypass_enabled = false;
+    native_bypass_auto = false;
+    /* It has blocks with native calls. */
+    tb_cache_close();
+    complain(why);
+}
+
 /* Leave out what native_lib, "auto" or more, excludes; or say why not. */
 static char *exclude(void)
 {
@@ -191,34 +221,18 @@ static char *exclude(void)
     names = g_strsplit(native_lib + strlen(EXCLUDE), ":", -1);
     for (char **name = names; *name; name++) {
         if (!native_bypass_exclude(*name)) {
-            return g_strdup_printf("%s: no function '%s'", native_lib, *name);
+            g_autofree char *why =
+                g_strdup_printf("%s: there are no native calls of '%s'; "
+                                "separate names with ':'", native_lib, *name);
+
+            if (!is_offer) {
+                return g_steal_pointer(&why);
+            }
+            /* Other targets may have that function. */
+            complain(why);
         }
     }
-    return *names ? NULL : g_strdup_printf("%s: no function", native_lib);
-}
-
-/* Whether -d was given: LOG_TRACE may be set without it. */
-static bool logs(void)
-{
-    return qemu_loglevel_mask(~LOG_TRACE);
-}
-
-static void refuse_lib(const char *why)
-{
-    if (!is_offer) {
-        error_report(OPTION ": %s", why);
-        exit(EXIT_FAILURE);
-    }
-    native_bypass_enabled = false;
-    native_bypass_auto = false;
-    /* It has blocks with native calls. */
-    tb_cache_close();
-    if (logs()) {
-        qemu_log("native_bypass: " VARIABLE ": %s\n", why);
-    } else if (isatty(STDERR_FILENO) && getpgrp() == getpid()) {
-        /* What a person starts, but not what that starts: say it once. */
-        warn_report(VARIABLE ": %s", why);
-    }
+    return NULL;
 }
 
 void native_bypass_init(bool plugins)

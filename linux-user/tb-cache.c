@@ -28,11 +28,13 @@
 #define SUFFIX  "-cached"
 #define SHM     "/dev/shm"
 
+#define DEFAULT_SIZE    (256 * MiB)
+
 bool tb_cache_started;
 
 static bool cache_parsed;
 static char *cache_dir;
-static uint64_t cache_size = 256 * MiB;
+static uint64_t cache_size = DEFAULT_SIZE;
 static bool cache_check;
 static char *cache_options;
 
@@ -60,7 +62,7 @@ void tb_cache_option(const char *arg)
     cache_parsed = true;
     g_free(cache_dir);
     cache_dir = g_strdup(qemu_opt_get(opts, "dir"));
-    cache_size = qemu_opt_get_size(opts, "size", cache_size);
+    cache_size = qemu_opt_get_size(opts, "size", DEFAULT_SIZE);
     cache_check = qemu_opt_get_bool(opts, "check", false);
     qemu_opts_del(opts);
     if (cache_dir && (!cache_dir[0] || !strcmp(cache_dir, "off"))) {

@@ -779,9 +779,9 @@ static bool header_is_right(const CacheHeader *h, const struct stat *st)
 static bool make_file(int fd, CacheHeader *h, uint64_t max_size)
 {
     size_t config_size = strlen(cache.config) + 1;
-    uint64_t size = MIN(MIN(max_size, MAX_SIZE), free_bytes(fd) / 2);
+    uint64_t size = MIN(MAX(max_size, MIN_SIZE), MAX_SIZE);
 
-    size = ROUND_DOWN(size, MIN_SIZE);
+    size = ROUND_DOWN(MIN(size, free_bytes(fd) / 2), MIN_SIZE);
     if (!size || config_size > HEADER_SIZE - sizeof(*h) ||
         !may_have_size(size) || ftruncate(fd, size)) {
         return false;

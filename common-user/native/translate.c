@@ -107,11 +107,17 @@ const NativeFunction *native_bypass_find(const char *name)
 
 bool native_bypass_exclude(const char *name)
 {
-    if (!native_bypass_find(name)) {
-        return false;
+    const NativeFunction *fn = native_bypass_find(name);
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, functions);
+    while (fn && g_hash_table_iter_next(&iter, NULL, &value)) {
+        if (value == fn) {
+            g_hash_table_iter_replace(&iter, (gpointer)&excluded);
+        }
     }
-    g_hash_table_insert(functions, g_strdup(name), (gpointer)&excluded);
-    return true;
+    return fn;
 }
 
 bool native_bypass_is_excluded(const NativeFunction *fn)

@@ -37,9 +37,9 @@ const NativeFunction *native_bypass_find(const char *name);
  * native_bypass_exclude:
  * @name: as in the guest's symbol table
  *
- * Have native_bypass_find() return a function for @name that is never called
- * natively.  Where it has an entry in common with another one, that is not,
- * either.
+ * Have native_bypass_find() return a function that is never called natively,
+ * for all names of the function @name.  Where it has an entry in common with
+ * another one, that is not, either.
  *
  * Returns: false if there is no function of that name.
  */

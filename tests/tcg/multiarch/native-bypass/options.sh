@@ -83,11 +83,18 @@ grep -q -- "^-native-bypass auto|off|lib *QEMU_NATIVE_BYPASS " "$tmp/out" ||
 for lib in /nonexistent on Auto; do
     bad "$lib" "$lib: No such file or directory; give auto|off|LIB"
 done
-for names in nonesuch strlen:nonesuch nonesuch:strlen; do
-    bad "auto,exclude=$names" "auto,exclude=$names: no function 'nonesuch'"
+for names in nonesuch strlen:nonesuch nonesuch:strlen strlen,memcpy strlen: ""; do
+    qemu "$names" --native-bypass "auto,exclude=$names" "$program" child 7
+    expect 1 "" "qemu-$target: --native-bypass: auto,exclude=$names: there are no*"
 done
-bad auto,exclude= "auto,exclude=: no function"
-bad auto,exclude=strlen: "auto,exclude=strlen:: no function ''"
+# Of the variable, a name that another target has
+with auto,exclude=nonesuch:strlen "unknown name" -d native_bypass \
+    -D "$tmp/log" "$program" child 7
+expect 7 translated
+grep -q "QEMU_NATIVE_BYPASS: .* no native calls of 'nonesuch'" "$tmp/log" ||
+    fail "no line in the log"
+grep -q "[1-9] calls" "$tmp/log" || fail "no native calls"
+! grep " strlen\$" "$tmp/log" || fail "not excluded"
 for form in auto, auto,exclude auto,only=strlen; do
     bad "$form" "$form: no such form; give auto or auto,exclude=FUNCTION*"
 done

@@ -50,6 +50,19 @@ same off ./cache-state "$tmp/file" 0
 same off -tb-cache "$dir" ./cache-state "$tmp/file" 0
 [ "$taken" -gt 0 ] || fail "the environment counts more"
 
+# Sizes: the option's own, in units of 4 MiB
+sized() {
+    want=$1
+    shift
+    same "$@" ./cache-state "$tmp/file" 0
+    [ "$(find "$tmp/sized" -type f -exec wc -c {} + | awk '{ print $1 }')" = \
+      "$want" ] || fail "the file is not of $want bytes"
+    rm -rf "$tmp/sized"
+}
+sized 4194304 "$tmp/sized,size=1"
+sized 8388608 "$tmp/sized,size=11M"
+sized 268435456 "$dir,size=8M" -tb-cache "$tmp/sized"
+
 # A relative one, and what is no directory, or has no parent
 cd "$tmp" || exit 1
 same relative "$here/cache-state" "$tmp/file" 0
