@@ -214,7 +214,8 @@ static char *exclude(void)
     if (!strcmp(native_lib, AUTO)) {
         return NULL;
     }
-    if (!g_str_has_prefix(native_lib, EXCLUDE)) {
+    if (!g_str_has_prefix(native_lib, EXCLUDE) ||
+        !native_lib[strlen(EXCLUDE)]) {
         return g_strdup_printf("%s: no such form; give " AUTO " or " EXCLUDE
                                "FUNCTION[:FUNCTION]...", native_lib);
     }

@@ -83,7 +83,7 @@ grep -q -- "^-native-bypass auto|off|lib *QEMU_NATIVE_BYPASS " "$tmp/out" ||
 for lib in /nonexistent on Auto; do
     bad "$lib" "$lib: No such file or directory; give auto|off|LIB"
 done
-for names in nonesuch strlen:nonesuch nonesuch:strlen strlen,memcpy strlen: ""; do
+for names in nonesuch strlen:nonesuch nonesuch:strlen strlen,memcpy strlen:; do
     qemu "$names" --native-bypass "auto,exclude=$names" "$program" child 7
     expect 1 "" "qemu-$target: --native-bypass: auto,exclude=$names: there are no*"
 done
@@ -95,7 +95,7 @@ grep -q "QEMU_NATIVE_BYPASS: .* no native calls of 'nonesuch'" "$tmp/log" ||
     fail "no line in the log"
 grep -q "[1-9] calls" "$tmp/log" || fail "no native calls"
 ! grep " strlen\$" "$tmp/log" || fail "not excluded"
-for form in auto, auto,exclude auto,only=strlen; do
+for form in auto, auto,exclude auto,exclude= auto,only=strlen; do
     bad "$form" "$form: no such form; give auto or auto,exclude=FUNCTION*"
 done
 qemu "empty" --native-bypass "" "$program" child 7
