@@ -78,6 +78,8 @@ def generated(job, way, wanted):
             elif not line.strip() and pc in wanted:
                 # a return ends each of them
                 data += b'\xc3'
+    if not data:
+        raise RuntimeError(f'{way}: its code is at another address in each run')
     code.write_bytes(data)
     text = subprocess.run(['objdump', '-D', '-b', 'binary', '-m', 'i386:x86-64', '--no-show-raw-insn', code],
                           check=True, capture_output=True, text=True).stdout
