@@ -186,7 +186,7 @@ static void check_tails(void)
 
 int main(int argc, char **argv)
 {
-    unsigned long seed = argc > 1 ? strtoul(argv[1], NULL, 0) : 1;
+    unsigned long seed = argc > 1 ? atol(argv[1]) : 1;
 
     check_tails();
     printf("seed %lu\n", seed);

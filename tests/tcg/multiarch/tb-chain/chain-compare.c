@@ -64,28 +64,28 @@ static int relations(uint64_t a, uint64_t b, int bits)
         } \
     } while (0)
 
-#define COMPARE(type, bits, v, c) \
+#define COMPARE(type, utype, bits, v, c) \
     do { \
-        u##type a = (v); \
+        utype a = (v); \
         int r = 0, want = relations(v, c, bits); \
-        BRANCH(0, a == (u##type)(c)); \
-        BRANCH(1, a != (u##type)(c)); \
+        BRANCH(0, a == (utype)(c)); \
+        BRANCH(1, a != (utype)(c)); \
         BRANCH(2, (type)a < (type)(c)); \
         BRANCH(3, (type)a <= (type)(c)); \
         BRANCH(4, (type)a > (type)(c)); \
         BRANCH(5, (type)a >= (type)(c)); \
-        BRANCH(6, a < (u##type)(c)); \
-        BRANCH(7, a <= (u##type)(c)); \
-        BRANCH(8, a > (u##type)(c)); \
-        BRANCH(9, a >= (u##type)(c)); \
+        BRANCH(6, a < (utype)(c)); \
+        BRANCH(7, a <= (utype)(c)); \
+        BRANCH(8, a > (utype)(c)); \
+        BRANCH(9, a >= (utype)(c)); \
         CHECK(r == want, #type " %llx and " #c ": %x, not %x", \
               (unsigned long long)a, r, want); \
     } while (0)
 
 #define CONSTANT(v, c) \
     do { \
-        COMPARE(int32_t, 32, v, c); \
-        COMPARE(int64_t, 64, v, c); \
+        COMPARE(int32_t, uint32_t, 32, v, c); \
+        COMPARE(int64_t, uint64_t, 64, v, c); \
     } while (0)
 
 static void constants(int64_t v)
@@ -131,7 +131,7 @@ static int flags(uint64_t a, uint64_t b, int bits)
         asm("subs %0, %1, %2" : "=r"(d) : "r"(v), "i"(c) : "cc"); \
         CHECK(d == (uint64_t)(v) - (c), "subs " #c); \
         asm("subs %w0, %w1, %2" : "=r"(d) : "r"(v), "i"(c) : "cc"); \
-        CHECK(d == (uint32_t)(v) - (c ## u), "subs " #c " of 32 bits"); \
+        CHECK(d == (uint32_t)((v) - (c)), "subs " #c " of 32 bits"); \
     } while (0)
 
 #define OPERATION(insn, a, b, want) \
@@ -220,9 +220,8 @@ static void guest(int64_t v)
         CHECK(d == v - (c), "subs " #c); \
     } while (0)
 
-#define ALL_CMP(name) \
-    static __attribute__((target(#name))) void name##_code(uint32_t v) \
-    { \
+#define ALL_CMP(v) \
+    do { \
         CMP(v, 0); \
         CMP(v, 1); \
         CMP(v, 128); \
@@ -230,10 +229,17 @@ static void guest(int64_t v)
         CMP(v, 0x3fc00000); \
         CMP(v, 0x80000000); \
         CMP(v, 0xff000000); \
-    }
+    } while (0)
 
-ALL_CMP(arm)
-ALL_CMP(thumb)
+static __attribute__((target("arm"))) void arm_code(uint32_t v)
+{
+    ALL_CMP(v);
+}
+
+static __attribute__((target("thumb"))) void thumb_code(uint32_t v)
+{
+    ALL_CMP(v);
+}
 
 static void guest(int64_t v)
 {
