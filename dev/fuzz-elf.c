@@ -48,6 +48,11 @@ static bool is_inside(vaddr pc)
     return true;
 }
 
+bool native_bypass_is_excluded(const NativeFunction *fn)
+{
+    return false;
+}
+
 bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn, vaddr last,
                              const uint8_t *code)
 {

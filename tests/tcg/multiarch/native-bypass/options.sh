@@ -95,7 +95,7 @@ grep -q "QEMU_NATIVE_BYPASS: .* no native calls of 'nonesuch'" "$tmp/log" ||
     fail "no line in the log"
 grep -q "[1-9] calls" "$tmp/log" || fail "no native calls"
 ! grep " strlen\$" "$tmp/log" || fail "not excluded"
-for form in auto, auto,exclude auto,exclude= auto,only=strlen; do
+for form in "auto," auto,exclude auto,exclude= auto,only=strlen; do
     bad "$form" "$form: no such form; give auto or auto,exclude=FUNCTION*"
 done
 qemu "empty" --native-bypass "" "$program" child 7
