@@ -1,8 +1,8 @@
 /*
- * Native bypass: the functions of the guest's C library, by their symbols
+ * Native bypass: the functions of the guest's libraries, by their symbols
  *
  * Looks at each file that is mapped to be executed. A file can hold anything:
- * what does not fit is taken for no C library, and how much is read is
+ * what does not fit is taken for no such library, and how much is read is
  * limited.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -14,6 +14,7 @@
 #include "qemu.h"
 #include "user/native-bypass.h"
 #include "user/native-hooks.h"
+#include "user/native-library.h"
 #include "native-bypass.h"
 
 #include "target_elf.h"
@@ -225,11 +226,13 @@ static const NativeFunction *find_checked(const char *name)
 }
 
 /*
- * Add what the symbol table @symtab gives to others to @found.  Returns true
- * if it has the functions @proof, too.
+ * Add what the symbol table @symtab gives to others to @found: the functions of
+ * @lib, or of the C library if that is NULL.  Returns true if it has the
+ * functions @proof, too.
  */
 static bool find_functions(const ElfFile *elf, const struct elf_shdr *symtab,
                            const struct elf_shdr *shdr, unsigned sections,
+                           const NativeLibrary *lib,
                            const char *const *proof, GArray *found)
 {
     unsigned link = tswap32(symtab->sh_link), proven = 0;
@@ -264,17 +267,27 @@ static bool find_functions(const ElfFile *elf, const struct elf_shdr *symtab,
             name >= size || !is_guest_isa(sym)) {
             continue;
         }
-        f.fn = native_bypass_find(strings + name);
-        if (!f.fn) {
+        f.fn = lib ? native_library_find(lib, strings + name)
+                   : native_bypass_find(strings + name);
+        if (!f.fn && !lib) {
             f.fn = find_checked(strings + name);
             f.checked = f.fn != NULL;
         }
-        if (f.fn || f.resolver) {
+        if (f.fn || (f.resolver && !lib)) {
             g_array_append_val(found, f);
         }
         proven += g_strv_contains(proof, strings + name);
     }
     return proven >= g_strv_length((GStrv)proof);
+}
+
+/* Whether the file has @string, or is too large to tell. */
+static bool may_have(int fd, uint64_t size, const char *string)
+{
+    g_autofree char *data = size <= LARGEST_TABLE ? g_malloc(size) : NULL;
+
+    return !data || !read_at(fd, data, 0, size) ||
+           memmem(data, size, string, strlen(string));
 }
 
 /* Returns true if this is one function more. */
@@ -310,6 +323,7 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
     g_autofree ElfFile *elf = NULL;
     g_autofree struct elf_shdr *shdr = NULL;
     g_autoptr(GArray) found = NULL;
+    const NativeLibrary *lib;
     const char *const *proof;
     struct elfhdr ehdr;
     struct stat st;
@@ -330,7 +344,8 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
         return;
     }
     read_dynamic(elf);
-    proof = find_proof(elf);
+    lib = native_library_by_soname(elf->soname);
+    proof = lib ? lib->proof : find_proof(elf);
     len = code_length(elf, offset, len);
     /* The soname of a program says nothing. */
     if (elf->is_pie || !proof || !len) {
@@ -353,8 +368,12 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
         return;
     }
     found = g_array_new(false, false, sizeof(Found));
-    if (!find_functions(elf, &shdr[i], shdr, sections, proof, found)) {
+    if (!find_functions(elf, &shdr[i], shdr, sections, lib, proof, found) ||
+        (lib && lib->foreign && may_have(fd, st.st_size, lib->foreign))) {
         return;
+    }
+    if (lib && lib->mapped) {
+        lib->mapped(start, start + len - 1);
     }
     /* A resolver that has one of our names may have others, too. */
     for (int pass = 0; pass < 2; pass++) {

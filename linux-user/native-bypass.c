@@ -16,6 +16,7 @@
 #include "user-internals.h"
 #include "user/guest-host.h"
 #include "user/native-hooks.h"
+#include "user/native-library.h"
 #include "user/native-marker.h"
 #include "user/tb-cache.h"
 #include "native-bypass.h"
@@ -234,6 +235,13 @@ static char *exclude(void)
         }
     }
     return NULL;
+}
+
+void native_bypass_print_version(void)
+{
+    g_autofree char *versions = native_library_versions();
+
+    printf("Native libraries: %s\n", versions);
 }
 
 void native_bypass_init(bool plugins)

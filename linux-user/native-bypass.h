@@ -22,6 +22,13 @@ struct image_info;
 void native_bypass_option(const char *arg);
 
 /**
+ * native_bypass_print_version:
+ *
+ * Say which libraries of the host make native calls, for "--version".
+ */
+void native_bypass_print_version(void);
+
+/**
  * native_bypass_init:
  * @plugins: whether TCG plugins were asked for, too
  *
@@ -95,6 +102,10 @@ bool native_bypass_elf_fits(const void *ehdr);
 void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
                           int fd, off_t offset);
 #else
+static inline void native_bypass_print_version(void)
+{
+}
+
 static inline void native_bypass_init(bool plugins)
 {
 }

@@ -121,8 +121,10 @@ static void unhook(vaddr first, vaddr last)
     }
     for (unsigned i = native_hook_count; i-- > 0;) {
         const NativeHook *hook = hook_at(i);
+        const NativeLibrary *lib = hook->fn ? hook->fn->lib : NULL;
 
-        if (first <= hook->last && last >= hook->first) {
+        if (first <= hook->last && last >= hook->first &&
+            !(lib && lib->is_used && lib->is_used())) {
             /* It may begin before what has been invalidated. */
             tb_flush_page(hook->pc);
             g_array_remove_index(hooks, i);
@@ -219,9 +221,15 @@ const NativeFunction *native_bypass_hooked(DisasContextBase *db, vaddr pc)
     translator_not_kept();
     switch (hook->kind) {
     case NATIVE_HOOK_CALL:
-        /* Who sets a breakpoint in a function wants to see it run. */
-        return tb_cflags(db->tb) & CF_BP_PAGE ||
-               native_bypass_is_excluded(hook->fn) || is_patched(db, hook)
+        if (!hook->fn || native_bypass_is_excluded(hook->fn) ||
+            is_patched(db, hook)) {
+            return NULL;
+        }
+        /*
+         * Who sets a breakpoint in a function wants to see it run.  A handler
+         * may have state that its code lacks.
+         */
+        return tb_cflags(db->tb) & CF_BP_PAGE && !hook->fn->try
             ? NULL : hook->fn;
     case NATIVE_HOOK_RESOLVER:
         gen_helper_native_resolver(tcg_env, tcg_constant_i64(pc));

@@ -8,6 +8,7 @@
 #include "qemu/log.h"
 #include "cpu.h"
 #include "accel/tcg/cpu-ldst.h"
+#include "accel/tcg/getpc.h"
 #include "exec/helper-proto-common.h"
 #include "exec/helper-gen-common.h"
 #include "tcg-target-mo.h"
@@ -105,19 +106,107 @@ const NativeFunction *native_bypass_find(const char *name)
     return g_hash_table_lookup(functions, name);
 }
 
+/* Other libraries than the C library */
+static GSList *libraries;
+
+void native_library_register(NativeLibrary *lib)
+{
+    for (unsigned i = 0; i < lib->count; i++) {
+        lib->functions[i].lib = lib;
+    }
+    libraries = g_slist_append(libraries, lib);
+}
+
+const NativeLibrary *native_library_by_soname(const char *soname)
+{
+    for (GSList *l = libraries; l; l = l->next) {
+        const NativeLibrary *lib = l->data;
+
+        if (!strcmp(lib->soname, soname)) {
+            return lib;
+        }
+    }
+    return NULL;
+}
+
+static NativeFunction *function_of(const NativeLibrary *lib, const char *name)
+{
+    for (unsigned i = 0; i < lib->count; i++) {
+        if (!strcmp(lib->functions[i].name, name)) {
+            return &lib->functions[i];
+        }
+    }
+    return NULL;
+}
+
+const NativeFunction *native_library_find(const NativeLibrary *lib,
+                                          const char *name)
+{
+    NativeFunction *fn = function_of(lib, name);
+
+    if (!fn || fn->is_excluded) {
+        return NULL;
+    }
+    fn->is_found = true;
+    return fn;
+}
+
+bool native_library_has(const NativeLibrary *lib, const char *name)
+{
+    return function_of(lib, name)->is_found;
+}
+
+/* As native_bypass_exclude(), of @lib: all functions, or those like @name. */
+static bool exclude_of(NativeLibrary *lib, const char *name)
+{
+    const NativeFunction *fn = function_of(lib, name);
+    bool all = !strcmp(lib->name, name);
+
+    for (unsigned i = 0; i < lib->count; i++) {
+        NativeFunction *f = &lib->functions[i];
+
+        /* The guest's code lacks the state of a stream that a handler has. */
+        if (all || f == fn || (fn && fn->is_stream && f->is_stream)) {
+            f->is_excluded = true;
+        }
+    }
+    return all || fn;
+}
+
 bool native_bypass_exclude(const char *name)
 {
     const NativeFunction *fn = native_bypass_find(name);
+    bool libc = !strcmp(name, "libc"), found = fn || libc;
     GHashTableIter iter;
     gpointer value;
 
     g_hash_table_iter_init(&iter, functions);
-    while (fn && g_hash_table_iter_next(&iter, NULL, &value)) {
-        if (value == fn) {
+    while (found && g_hash_table_iter_next(&iter, NULL, &value)) {
+        if (libc || value == fn) {
             g_hash_table_iter_replace(&iter, (gpointer)&excluded);
         }
     }
-    return fn;
+    for (GSList *l = libraries; l; l = l->next) {
+        found |= exclude_of(l->data, name);
+    }
+    return found;
+}
+
+char *native_library_versions(void)
+{
+    GString *text = g_string_new(NULL);
+
+    for (GSList *l = libraries; l; l = l->next) {
+        const NativeLibrary *lib = l->data;
+
+        const char *version = lib->version();
+
+        /* libbz2's has a date behind it. */
+        g_string_append_printf(text, "%s%s %.*s", text->len ? ", " : "",
+                               lib->name, (int)strcspn(version, ","), version);
+    }
+    return g_string_free(text->len ? text : g_string_append(text, "none"),
+                         false);
 }
 
 bool native_bypass_is_excluded(const NativeFunction *fn)
@@ -135,8 +224,54 @@ static void native_bypass_gen_mb(void)
     }
 }
 
-void native_bypass_gen_call(DisasContextBase *db, const NativeFunction *fn,
-                            const NativeABI *abi)
+/* The result of the call that this thread has tried last */
+static __thread target_ulong tried;
+
+uint32_t HELPER(native_try)(CPUArchState *env, void *fn, target_ulong arg0,
+                            target_ulong arg1, target_ulong arg2,
+                            target_ulong arg3)
+{
+    NativeFunction *function = fn;
+    NativeTry call = {
+        .env = env, .ra = GETPC(), .fn = fn, .arg = { arg0, arg1, arg2, arg3 },
+    };
+    bool done = function->try(&call);
+
+    tried = call.result;
+    if (done && qemu_loglevel_mask(LOG_NATIVE_BYPASS)) {
+        qatomic_inc(&function->calls);
+    }
+    return done;
+}
+
+target_ulong HELPER(native_tried)(void)
+{
+    return tried;
+}
+
+static TCGLabel *native_bypass_gen_try(DisasContextBase *db,
+                                       const NativeFunction *fn,
+                                       const NativeABI *abi)
+{
+    TCGv arg[NATIVE_TRY_ARGS], value = tcg_temp_new();
+    TCGv_i32 done = tcg_temp_new_i32();
+    TCGLabel *declined = gen_new_label();
+
+    for (unsigned i = 0; i < NATIVE_TRY_ARGS; i++) {
+        arg[i] = i < fn->nargs ? abi->arg(db, i) : tcg_constant_tl(0);
+    }
+    native_bypass_gen_mb();
+    gen_helper_native_try(done, tcg_env, tcg_constant_ptr(fn), arg[0], arg[1],
+                          arg[2], arg[3]);
+    tcg_gen_brcondi_i32(TCG_COND_EQ, done, 0, declined);
+    native_bypass_gen_mb();
+    gen_helper_native_tried(value);
+    abi->result(db, value);
+    return declined;
+}
+
+TCGLabel *native_bypass_gen_call(DisasContextBase *db, const NativeFunction *fn,
+                                 const NativeABI *abi)
 {
     TCGTemp *env = tcgv_ptr_temp(tcg_env);
     TCGTemp *arg[NATIVE_MAX_ARGS];
@@ -144,6 +279,9 @@ void native_bypass_gen_call(DisasContextBase *db, const NativeFunction *fn,
     TCGTemp *ret = tcgv_tl_temp(value);
     TCGHelperInfo *info = fn->info;
 
+    if (fn->try) {
+        return native_bypass_gen_try(db, fn, abi);
+    }
     for (unsigned i = 0; i < fn->nargs; i++) {
         arg[i] = tcgv_tl_temp(abi->arg(db, i));
     }
@@ -173,11 +311,28 @@ void native_bypass_gen_call(DisasContextBase *db, const NativeFunction *fn,
 
         gen_helper_native_bypass_count(tcg_constant_ptr(count));
     }
+    return NULL;
 }
 
 void native_bypass_reset(void)
 {
     memset(native_counts, 0, sizeof(native_counts));
+    for (GSList *l = libraries; l; l = l->next) {
+        const NativeLibrary *lib = l->data;
+
+        for (unsigned i = 0; i < lib->count; i++) {
+            lib->functions[i].calls = 0;
+        }
+    }
+}
+
+/* Returns @calls. */
+static uint64_t log_calls(const char *name, uint64_t calls)
+{
+    if (calls) {
+        qemu_log("native_bypass: %" PRIu64 " %s\n", calls, name);
+    }
+    return calls;
 }
 
 void native_bypass_exit(void)
@@ -194,12 +349,15 @@ void native_bypass_exit(void)
         qemu_log("native_bypass: no shared C library that QEMU knows\n");
     }
     for (size_t i = 0; i < ARRAY_SIZE(native_functions); i++) {
-        uint64_t count = qatomic_read(&native_counts[i]);
+        total += log_calls(native_functions[i].name,
+                           qatomic_read(&native_counts[i]));
+    }
+    for (GSList *l = libraries; l; l = l->next) {
+        const NativeLibrary *lib = l->data;
 
-        total += count;
-        if (count) {
-            qemu_log("native_bypass: %" PRIu64 " %s\n", count,
-                     native_functions[i].name);
+        for (unsigned i = 0; i < lib->count; i++) {
+            total += log_calls(lib->functions[i].name,
+                               qatomic_read(&lib->functions[i].calls));
         }
     }
     qemu_log("native_bypass: %" PRIu64 " calls\n", total);

@@ -35,13 +35,15 @@ const NativeFunction *native_bypass_find(const char *name);
 
 /**
  * native_bypass_exclude:
- * @name: as in the guest's symbol table
+ * @name: as in the guest's symbol table, or "libc", or the name of a
+ *        NativeLibrary: all functions of that
  *
  * Have native_bypass_find() return a function that is never called natively,
  * for all names of the function @name.  Where it has an entry in common with
- * another one, that is not, either.
+ * another one, that is not, either.  The functions of a library that work on
+ * the same streams go together.
  *
- * Returns: false if there is no function of that name.
+ * Returns: false if there is no function or library of that name.
  */
 bool native_bypass_exclude(const char *name);
 

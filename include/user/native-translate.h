@@ -9,6 +9,7 @@
 
 #include "exec/translator.h"
 #include "tcg/tcg-op.h"
+#include "user/native-library.h"
 #include "user/native-marker.h"
 
 #ifdef CONFIG_NATIVE_BYPASS
@@ -20,12 +21,20 @@
 /* Most arguments that a function of native-functions.h.inc takes. */
 #define NATIVE_MAX_ARGS     4
 
-/* A row of native-functions.h.inc */
-typedef struct NativeFunction {
+/* A row of native-functions.h.inc, or of another library */
+struct NativeFunction {
     const char *name;
     TCGHelperInfo *info;
     unsigned nargs;
-} NativeFunction;
+    /* In place of info: */
+    NativeTryFn *try;
+    int kind;                   /* for a handler of several functions */
+    bool is_stream;             /* of those that are excluded together */
+    bool is_excluded;
+    bool is_found;              /* in a library that the guest has mapped */
+    uint64_t calls;             /* made by the handler */
+    const NativeLibrary *lib;
+};
 
 /**
  * NativeABI: what a target tells of its calling convention
@@ -118,14 +127,18 @@ static inline const NativeFunction *native_bypass_hook(DisasContextBase *db,
  * @abi: where its arguments are and its result goes
  *
  * Emit the call, for any place in a block: nothing here knows of stubs.
+ *
+ * Returns: NULL; or, if the call is only tried, a label.  The caller then emits
+ * the return and the end of the block, restores what it knew before the call,
+ * sets the label and translates the guest's own code.
  */
 #ifdef CONFIG_NATIVE_BYPASS
-void native_bypass_gen_call(DisasContextBase *db, const NativeFunction *fn,
-                            const NativeABI *abi);
+TCGLabel *native_bypass_gen_call(DisasContextBase *db, const NativeFunction *fn,
+                                 const NativeABI *abi);
 #else
-static inline void native_bypass_gen_call(DisasContextBase *db,
-                                          const NativeFunction *fn,
-                                          const NativeABI *abi)
+static inline TCGLabel *native_bypass_gen_call(DisasContextBase *db,
+                                               const NativeFunction *fn,
+                                               const NativeABI *abi)
 {
     g_assert_not_reached();
 }

@@ -18,6 +18,10 @@
  * native_returned(env, &sp)
  *     After its return: its result, and the stack pointer.
  *
+ * NATIVE_REG_ARGS
+ *     How many arguments are passed in registers and have no place on the
+ *     stack, if any are, and a target of 32 bits passes others on the stack.
+ *
  * What comparisons give is glibc 2.36's and 2.41's.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later

@@ -38,6 +38,9 @@ static inline target_ulong native_returned(CPUARMState *env, target_ulong *sp)
 
 #ifndef TARGET_AARCH64
 #include "user/native-untagged.h"
+
+/* AAPCS32, 6.4 */
+#define NATIVE_REG_ARGS     4
 #else
 #include "internals.h"
 #include "user/page-protection.h"

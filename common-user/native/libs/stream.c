@@ -1,0 +1,458 @@
+/*
+ * Native bypass: streams that the host's library decodes
+ *
+ * The host's library reads and writes buffers of QEMU's, never guest memory:
+ * another thread may unmap that at any time, and a fault must not leave a
+ * decoder half way. Input is read no farther than to where the guest's own code
+ * may read.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/thread.h"
+#include "qemu/units.h"
+#include "cpu.h"
+#include "accel/tcg/cpu-ldst.h"
+#include "accel/tcg/helper-retaddr.h"
+#include "exec/cpu-common.h"
+#include "tcg/native-bypass.h"
+#include "user/cpu_loop.h"
+#include "user/guest-host.h"
+#include "user/native-translate.h"
+#include "user/page-protection.h"
+#include "stream.h"
+
+/* Arguments that are passed in registers and have no place on the stack */
+#ifndef NATIVE_REG_ARGS
+#define NATIVE_REG_ARGS 0
+#endif
+
+/* How many of a library's streams may be the host's */
+#define MOST_STREAMS    256
+
+/* What the host decodes at once: the guest gets its signals in between. */
+#define SLICE           (64 * KiB)
+
+/* What a call may decode that the guest makes, too */
+#define MOST_TWICE      (4 * MiB)
+
+/* What is read at once, without any signal: takes some milliseconds */
+#define MOST_READ       (16 * MiB)
+
+/* Of a thread */
+typedef struct NativeThread {
+    NativeStream *current;      /* what native_stream_find() returned last */
+    uint8_t in[SLICE], out[SLICE];
+} NativeThread;
+
+/* For all tables and streams */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static unsigned running_count;
+
+static void unref(NativeStream *s)
+{
+    if (s && qatomic_fetch_dec(&s->refs) == 1) {
+        s->coder->free(s);
+    }
+}
+
+/* Takes no lock: the process may fork meanwhile. */
+static void free_thread(void *opaque)
+{
+    NativeThread *thread = opaque;
+
+    unref(thread->current);
+    g_free(thread);
+}
+
+static NativeThread *this_thread(void)
+{
+    static GPrivate key = G_PRIVATE_INIT(free_thread);
+    NativeThread *thread = g_private_get(&key);
+
+    if (!thread) {
+        thread = g_new0(NativeThread, 1);
+        g_private_set(&key, thread);
+    }
+    return thread;
+}
+
+static void set_current(NativeStream *s)
+{
+    NativeThread *thread = this_thread();
+
+    if (s) {
+        qatomic_inc(&s->refs);
+    }
+    unref(thread->current);
+    thread->current = s;
+}
+
+bool native_streams_used(void)
+{
+    return qatomic_read(&running_count);
+}
+
+static void unref_value(gpointer s)
+{
+    unref(s);
+}
+
+static GHashTable *new_table(void)
+{
+    return g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
+                                 unref_value);
+}
+
+static void insert(GHashTable *table, uint64_t key, NativeStream *s)
+{
+    qatomic_inc(&s->refs);
+    g_hash_table_insert(table, g_memdup2(&key, sizeof(key)), s);
+}
+
+static void remove_running(NativeStreams *all, uint64_t state)
+{
+    if (g_hash_table_remove(all->running, &state)) {
+        qatomic_set(&running_count, running_count - 1);
+    }
+}
+
+static void drop(NativeStreams *all, NativeStream *s)
+{
+    if (g_hash_table_lookup(all->running, &s->state) == s) {
+        remove_running(all, s->state);
+    }
+}
+
+void native_stream_begin(NativeStreams *all, target_ulong strm, NativeStream *s)
+{
+    uint64_t key = strm;
+
+    pthread_mutex_lock(&lock);
+    if (!all->begun) {
+        all->begun = new_table();
+        all->running = new_table();
+    }
+    insert(all->begun, key, s);
+    pthread_mutex_unlock(&lock);
+}
+
+void native_stream_end(NativeStreams *all, target_ulong strm, uint64_t state)
+{
+    uint64_t key = strm;
+
+    if (!all->begun) {
+        return;
+    }
+    pthread_mutex_lock(&lock);
+    g_hash_table_remove(all->begun, &key);
+    remove_running(all, state);
+    set_current(NULL);
+    pthread_mutex_unlock(&lock);
+}
+
+/* With the lock held: the stream that has been begun at @strm becomes one. */
+static void adopt(NativeStreams *all, CPUState *cpu, uint64_t strm,
+                  uint64_t state, const NativeIO *io)
+{
+    NativeStream *s = g_hash_table_lookup(all->begun, &strm);
+
+    if (!s) {
+        return;
+    }
+    if (s->old_state == state && g_hash_table_lookup(all->running, &state) &&
+        (s->total_in != io->total_in || s->total_out != io->total_out)) {
+        /* It could not be initialised, and the old one goes on. */
+        g_hash_table_remove(all->begun, &strm);
+        return;
+    }
+    remove_running(all, state);
+    s->state = state;
+    /* Who sets a breakpoint in a function wants to see it run. */
+    if (!s->is_foreign && g_hash_table_size(all->running) < MOST_STREAMS &&
+        QTAILQ_EMPTY(&cpu->breakpoints)) {
+        insert(all->running, state, s);
+        qatomic_set(&running_count, running_count + 1);
+    }
+    g_hash_table_remove(all->begun, &strm);
+}
+
+NativeStream *native_stream_find(NativeStreams *all, NativeTry *call,
+                                 target_ulong strm, uint64_t state,
+                                 const NativeIO *io)
+{
+    NativeStream *s;
+
+    if (!all->begun || !state) {
+        return NULL;
+    }
+    pthread_mutex_lock(&lock);
+    adopt(all, env_cpu(call->env), strm, state, io);
+    s = g_hash_table_lookup(all->running, &state);
+    set_current(s);
+    if (s && s->is_synced &&
+        (s->total_in != io->total_in || s->total_out != io->total_out)) {
+        /* The guest's own code has seen something else. */
+        drop(all, s);
+        s = NULL;
+    } else if (s && s->is_ready) {
+        s->is_synced = false;
+    }
+    pthread_mutex_unlock(&lock);
+    return s;
+}
+
+static NativeStream *look_up(GHashTable *table, uint64_t key)
+{
+    NativeStream *s;
+
+    pthread_mutex_lock(&lock);
+    s = g_hash_table_lookup(table, &key);
+    set_current(s);
+    pthread_mutex_unlock(&lock);
+    return s;
+}
+
+NativeStream *native_stream_begun(NativeStreams *all, target_ulong strm)
+{
+    return look_up(all->begun, strm);
+}
+
+NativeStream *native_stream_running(NativeStreams *all, uint64_t state)
+{
+    return look_up(all->running, state);
+}
+
+void native_stream_enter(NativeTry *call, NativeStream *s)
+{
+    bool busy;
+
+    pthread_mutex_lock(&lock);
+    busy = s->is_busy;
+    s->is_busy = true;
+    pthread_mutex_unlock(&lock);
+    if (busy) {
+        cpu_loop_exit_restore(env_cpu(call->env), call->ra);
+    }
+}
+
+void native_stream_leave(NativeStream *s)
+{
+    pthread_mutex_lock(&lock);
+    s->is_busy = false;
+    pthread_mutex_unlock(&lock);
+}
+
+bool native_accessible(target_ulong addr, target_ulong len, int prot)
+{
+    return len == 0 || (addr + len - 1 >= addr &&
+                        addr + len - 1 <= guest_addr_max &&
+                        page_check_range(addr, len, prot));
+}
+
+static size_t left_in_page(target_ulong addr)
+{
+    size_t size = MIN(TARGET_PAGE_SIZE, qemu_real_host_page_size());
+
+    return size - addr % size;
+}
+
+/*
+ * How many of @len bytes to decode at once. Only anonymous memory has no end
+ * that the page table does not know; of a file, only the first page counts,
+ * until that has been decoded.
+ */
+static size_t prefix(target_ulong addr, target_ulong len, int prot)
+{
+    size_t n = MIN(len, SLICE);
+
+    addr = native_untagged(addr);
+    if (native_accessible(addr, n, prot | PAGE_ANON)) {
+        return n;
+    }
+    n = MIN(n, left_in_page(addr));
+    return native_accessible(addr, n, prot) ? n : 0;
+}
+
+void native_read(NativeTry *call, target_ulong addr, void *buf, size_t len)
+{
+    set_helper_retaddr(call->ra);
+    memcpy(buf, g2h_untagged(native_untagged(addr)), len);
+    clear_helper_retaddr();
+}
+
+void native_write(NativeTry *call, target_ulong addr, const void *buf,
+                  size_t len)
+{
+    set_helper_retaddr(call->ra);
+    memcpy(g2h_untagged(native_untagged(addr)), buf, len);
+    clear_helper_retaddr();
+}
+
+const void *native_begin_read(NativeTry *call, target_ulong addr,
+                              target_ulong len)
+{
+    addr = native_untagged(addr);
+    if (len > MOST_READ || native_tags_checked(call->env) ||
+        !native_accessible(addr, len, PAGE_READ)) {
+        return NULL;
+    }
+    set_helper_retaddr(call->ra);
+    return g2h_untagged(addr);
+}
+
+void native_end_read(void)
+{
+    clear_helper_retaddr();
+}
+
+void native_touch(NativeTry *call, target_ulong addr, size_t len)
+{
+    target_ulong last = addr + len - 1;
+
+    if (!native_accessible(addr, len, PAGE_READ | PAGE_WRITE)) {
+        cpu_stb_data_ra(call->env, addr,
+                        cpu_ldub_data_ra(call->env, addr, call->ra), call->ra);
+        cpu_stb_data_ra(call->env, last,
+                        cpu_ldub_data_ra(call->env, last, call->ra), call->ra);
+    }
+}
+
+/* Raise the guest's signal if @slice lacks what cannot be accessed. */
+static void fault(NativeTry *call, const NativeIO *io, const NativeSlice *slice)
+{
+    if (!slice->in_len && !slice->all_in) {
+        cpu_ldub_data_ra(call->env, native_untagged(io->next_in), call->ra);
+    } else if (!slice->out_len && !slice->all_out) {
+        cpu_stb_data_ra(call->env, native_untagged(io->next_out), 0, call->ra);
+    }
+}
+
+uint64_t native_get(NativeTry *call, target_ulong addr, size_t size)
+{
+    return size == 4 ? cpu_ldl_data_ra(call->env, addr, call->ra)
+                     : cpu_ldq_data_ra(call->env, addr, call->ra);
+}
+
+void native_put(NativeTry *call, target_ulong addr, uint64_t value, size_t size)
+{
+    if (size == 4) {
+        cpu_stl_data_ra(call->env, addr, value, call->ra);
+    } else {
+        cpu_stq_data_ra(call->env, addr, value, call->ra);
+    }
+}
+
+target_ulong native_word(NativeTry *call, unsigned n)
+{
+    target_ulong sp;
+
+    if (n < NATIVE_TRY_ARGS && n < call->fn->nargs) {
+        return call->arg[n];
+    }
+    native_return_to(call->env, &sp, call->ra);
+    return native_get(call, sp + (n - NATIVE_REG_ARGS) * sizeof(target_ulong),
+                      sizeof(target_ulong));
+}
+
+uint64_t native_arg64(NativeTry *call, unsigned n, unsigned *next)
+{
+    uint64_t first, second;
+
+    if (sizeof(target_ulong) == 8) {
+        *next = n + 1;
+        return native_word(call, n);
+    }
+    /* An ABI that aligns 64 bits in memory has them in an even register. */
+    n = ABI_LLONG_ALIGNMENT == 8 ? ROUND_UP(n, 2) : n;
+    *next = n + 2;
+    first = native_word(call, n);
+    second = native_word(call, n + 1);
+    return TARGET_BIG_ENDIAN ? first << 32 | second : second << 32 | first;
+}
+
+static void advance(NativeIO *io, const NativeSlice *slice)
+{
+    io->next_in += slice->used;
+    io->avail_in -= slice->used;
+    io->total_in += slice->used;
+    io->next_out += slice->made;
+    io->avail_out -= slice->made;
+    io->total_out += slice->made;
+}
+
+bool native_stream_run(NativeStreams *all, NativeTry *call, NativeStream *s,
+                       NativeIO *io, int action)
+{
+    NativeThread *thread = this_thread();
+    size_t twice = 0;
+    bool more, go_on;
+
+    if (s->is_synced) {
+        /* Unless the end is reached, it is not any more. */
+        s->total_in = -1;
+    }
+    do {
+        NativeSlice slice = {
+            .in = thread->in, .in_len = prefix(io->next_in, io->avail_in,
+                                               PAGE_READ),
+            .out = thread->out, .out_len = prefix(io->next_out, io->avail_out,
+                                                  PAGE_WRITE),
+        };
+
+        slice.all_in = slice.in_len == io->avail_in;
+        slice.all_out = slice.out_len == io->avail_out;
+        native_read(call, io->next_in, thread->in, slice.in_len);
+        if (slice.out_len && (!s->is_synced || s->is_early) &&
+            !native_accessible(native_untagged(io->next_out), slice.out_len,
+                               PAGE_WRITE | PAGE_ANON)) {
+            /* Find the end of a file before there is output to be lost. */
+            cpu_stb_data_ra(call->env, native_untagged(io->next_out),
+                            cpu_ldub_data_ra(call->env,
+                                             native_untagged(io->next_out),
+                                             call->ra), call->ra);
+        }
+
+        native_stream_enter(call, s);
+        more = s->coder->code(s, &slice, action);
+        if (slice.made && s->is_early) {
+            s->is_synced = false;
+        }
+        native_stream_leave(s);
+
+        if (slice.used || slice.made) {
+            s->progress = true;
+        } else if (more && !s->is_synced) {
+            fault(call, io, &slice);
+        }
+        go_on = more && (slice.used || slice.made) &&
+                ((slice.used == slice.in_len && !slice.all_in) ||
+                 (slice.made == slice.out_len && !slice.all_out));
+        if (s->is_synced) {
+            advance(io, &slice);
+            twice += slice.used + slice.made;
+        } else {
+            native_write(call, io->next_out, thread->out, slice.made);
+            advance(io, &slice);
+            s->coder->store(call, s, io);
+            if (go_on && cpu_loop_exit_requested(env_cpu(call->env))) {
+                cpu_loop_exit_restore(env_cpu(call->env), call->ra);
+            }
+        }
+    } while (go_on && twice <= MOST_TWICE);
+
+    if (s->is_synced) {
+        pthread_mutex_lock(&lock);
+        s->total_in = io->total_in;
+        s->total_out = io->total_out;
+        s->is_ready = io->total_out > 0;
+        if (twice > MOST_TWICE) {
+            drop(all, s);
+        }
+        pthread_mutex_unlock(&lock);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,235 @@
+/*
+ * Native bypass: streams that the host's library decodes
+ *
+ * A decoder's state is the host library's, and the guest's own state is left as
+ * it was. So nothing but handlers may touch a stream from then on. Until then
+ * both decode, the host for itself: what is allocated, refused or said to be
+ * wrong before the first byte of output comes from the guest's own code.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef COMMON_USER_NATIVE_LIBS_STREAM_H
+#define COMMON_USER_NATIVE_LIBS_STREAM_H
+
+#include "user/abitypes.h"
+#include "user/native-library.h"
+
+typedef struct NativeStream NativeStream;
+
+/* Input and output of one call of the host's library: host memory */
+typedef struct NativeSlice {
+    const uint8_t *in;
+    uint8_t *out;
+    size_t in_len, out_len;
+    bool all_in, all_out;       /* nothing is left of the guest's */
+    size_t used, made;          /* set by NativeCoder.code() */
+} NativeSlice;
+
+/* The same for a guest's call: guest addresses, and what is left */
+typedef struct NativeIO {
+    abi_ulong next_in, next_out;
+    abi_ulong avail_in, avail_out;
+    uint64_t total_in, total_out;
+} NativeIO;
+
+/**
+ * NativeCoder: what a library tells of its streams
+ * @code: decode @slice; returns false if the guest's call is to end with that.
+ *        Must not access guest memory.
+ * @store: write @io to the guest's struct
+ * @free: free the host's state, and @s
+ */
+typedef struct NativeCoder {
+    bool (*code)(NativeStream *s, NativeSlice *slice, int action);
+    void (*store)(NativeTry *call, NativeStream *s, const NativeIO *io);
+    void (*free)(NativeStream *s);
+} NativeCoder;
+
+/**
+ * NativeStream: the beginning of a library's own struct
+ * @coder: its functions
+ * @state: guest address of the guest's state, by which a stream is known: the
+ *         guest may move the struct that points to it
+ * @is_synced: the guest's state is the same as the host's, so that any call may
+ *             be left to it
+ * @is_ready: the next call is the host's
+ * @is_early: the first call with output is the host's, too
+ * @is_foreign: the guest's for good.  Says so in place of an older one, as the
+ *              memory of a state may be used again.
+ * @total_in: what the guest's struct has, of a stream that is synced at least
+ * @total_out: the same for output
+ * @old_state: @state before the struct was initialised or copied to, if the
+ *             guest's struct tells whether that has failed; or 0
+ * @progress: the guest's call under way has used input or made output
+ * @is_busy: the host's library runs
+ * @refs: the tables and threads that have it
+ */
+struct NativeStream {
+    const NativeCoder *coder;
+    uint64_t state, old_state;
+    bool is_synced, is_ready, is_early, is_foreign;
+    uint64_t total_in, total_out;
+    bool progress;
+    bool is_busy;
+    unsigned refs;
+};
+
+/* A library's streams. Zero before its first use. */
+typedef struct NativeStreams {
+    GHashTable *begun;          /* by guest address of the struct */
+    GHashTable *running;        /* by guest address of the state */
+} NativeStreams;
+
+/**
+ * native_stream_begin:
+ * @all: the library's streams
+ * @strm: guest address of a struct whose stream is about to be initialised
+ * @s: what is to be its stream if that succeeds
+ *
+ * Remembered until the struct is used or ended: some bytes for each struct that
+ * a guest initialises and does neither with.
+ */
+void native_stream_begin(NativeStreams *all, target_ulong strm,
+                         NativeStream *s);
+
+/**
+ * native_stream_end:
+ * @all: the library's streams
+ * @strm: guest address of the struct
+ * @state: guest address of its state
+ *
+ * Forget the stream, whose guest's own code takes over.
+ */
+void native_stream_end(NativeStreams *all, target_ulong strm, uint64_t state);
+
+/**
+ * native_stream_find:
+ * @all: the library's streams
+ * @call: the guest's call
+ * @strm: guest address of the struct
+ * @state: guest address of its state
+ * @io: what the struct has
+ *
+ * Returns: the stream, or NULL if it is the guest's. Remains valid until this
+ * thread's next call, whatever others do.
+ */
+NativeStream *native_stream_find(NativeStreams *all, NativeTry *call,
+                                 target_ulong strm, uint64_t state,
+                                 const NativeIO *io);
+
+/* What native_stream_begin() was given for @strm, until it has been found */
+NativeStream *native_stream_begun(NativeStreams *all, target_ulong strm);
+
+/* As native_stream_find(), without a look at the struct */
+NativeStream *native_stream_running(NativeStreams *all, uint64_t state);
+
+/**
+ * native_stream_run:
+ * @all: the library's streams
+ * @call: the guest's call
+ * @s: the stream
+ * @io: the guest's struct; updated
+ * @action: for NativeCoder.code()
+ *
+ * Decode until there is no more input, or room for output, or code() says so.
+ * The guest gets its signals in between, and then makes the call again.
+ *
+ * Returns: false if the guest is to make the call.
+ */
+bool native_stream_run(NativeStreams *all, NativeTry *call, NativeStream *s,
+                       NativeIO *io, int action);
+
+/**
+ * native_stream_enter:
+ * @call: the guest's call
+ * @s: the stream
+ *
+ * Have @s for this thread until native_stream_leave(). Nothing in between may
+ * access guest memory. If another thread has it, make the guest's call again.
+ */
+void native_stream_enter(NativeTry *call, NativeStream *s);
+void native_stream_leave(NativeStream *s);
+
+/* Whether any stream is the host's */
+bool native_streams_used(void);
+
+/**
+ * native_accessible:
+ * @addr: guest address, untagged
+ * @len: bytes from there
+ * @prot: PAGE_*
+ */
+bool native_accessible(target_ulong addr, target_ulong len, int prot);
+
+/**
+ * native_read:
+ * @call: the guest's call
+ * @addr: guest address
+ * @buf: where to copy to
+ * @len: bytes
+ *
+ * May raise the guest's signal.
+ */
+void native_read(NativeTry *call, target_ulong addr, void *buf, size_t len);
+void native_write(NativeTry *call, target_ulong addr, const void *buf,
+                  size_t len);
+
+/**
+ * native_begin_read:
+ * @call: the guest's call
+ * @addr: guest address
+ * @len: bytes
+ *
+ * Have the host's library read guest memory until native_end_read().  It must
+ * keep nothing, as it does not return if another thread unmaps that.
+ *
+ * Returns: a host pointer; or NULL if the guest's own code is to read it, since
+ * it is not accessible, or takes so long that signals would be late.
+ */
+const void *native_begin_read(NativeTry *call, target_ulong addr,
+                              target_ulong len);
+void native_end_read(void);
+
+/**
+ * native_touch:
+ * @call: the guest's call
+ * @addr: guest address of a struct
+ * @len: its size, at most a page
+ *
+ * Raise the guest's signal if it cannot be written.
+ */
+void native_touch(NativeTry *call, target_ulong addr, size_t len);
+
+/**
+ * native_get:
+ * @call: the guest's call
+ * @addr: guest address of a value in the guest's byte order
+ * @size: 4 or 8 bytes
+ */
+uint64_t native_get(NativeTry *call, target_ulong addr, size_t size);
+void native_put(NativeTry *call, target_ulong addr, uint64_t value,
+                size_t size);
+
+/* The same for a field of the guest's struct TYPE at ADDR */
+#define NATIVE_GET(CALL, ADDR, TYPE, FIELD) \
+    native_get(CALL, (ADDR) + offsetof(TYPE, FIELD), \
+               sizeof(((TYPE *)0)->FIELD))
+#define NATIVE_PUT(CALL, ADDR, TYPE, FIELD, VALUE) \
+    native_put(CALL, (ADDR) + offsetof(TYPE, FIELD), VALUE, \
+               sizeof(((TYPE *)0)->FIELD))
+
+/**
+ * native_arg64:
+ * @call: the guest's call
+ * @n: how many arguments, none of them of 64 bits, precede it
+ * @next: where to put the number of the word behind it
+ *
+ * Returns: an argument of type uint64_t: two words on targets of 32 bits.
+ */
+uint64_t native_arg64(NativeTry *call, unsigned n, unsigned *next);
+
+/* Word @n of the arguments, wherever it is passed */
+target_ulong native_word(NativeTry *call, unsigned n);
+
+#endif /* COMMON_USER_NATIVE_LIBS_STREAM_H */

@@ -1,0 +1,695 @@
+/*
+ * Native bypass: zlib's inflate(), and its checksums
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/units.h"
+#include "cpu.h"
+#include "accel/tcg/cpu-ldst.h"
+#include "tcg/native-bypass.h"
+#include "user/native-translate.h"
+#include "user/page-protection.h"
+#include "stream.h"
+#include <zlib.h>
+
+/* z_stream of the guest: zlib.h */
+typedef struct GuestZlib {
+    abi_ulong next_in;
+    abi_uint avail_in;
+    abi_ulong total_in, next_out;
+    abi_uint avail_out;
+    abi_ulong total_out, msg, state, zalloc, zfree, opaque;
+    abi_int data_type;
+    abi_ulong adler, reserved;
+} GuestZlib;
+
+/* In place of a flush mode: inflateSync() */
+#define ZLIB_SYNC   (-1)
+
+typedef struct ZlibStream {
+    NativeStream common;
+    target_ulong strm;
+    int wbits;
+    bool has_allocator;         /* the guest's, which may count or fail */
+    bool begun;
+    z_stream host;
+    unsigned allocs;            /* of the host's: the second is the window */
+    int ret;                    /* of the host's last call */
+    /*
+     * Whether the guest's own would have a window: not if it has had all of the
+     * output in one call, which the host gives in several.
+     */
+    bool has_window;
+    bool guest_window;          /* the guest's own has allocated one */
+} ZlibStream;
+
+static NativeStreams streams;
+
+/* Where the guest's libraries are */
+static struct {
+    vaddr first, last;
+} ranges[8];
+
+static void zlib_mapped(vaddr first, vaddr last)
+{
+    static unsigned next;
+
+    ranges[next].first = first;
+    ranges[next].last = last;
+    next = (next + 1) % ARRAY_SIZE(ranges);
+}
+
+/* The guest's own string that is the same as @msg, or 0 */
+static target_ulong guest_msg(NativeTry *call, const char *msg)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(ranges) && ranges[i].last; i++) {
+        /* Constants are before the code or behind it. */
+        vaddr first = ranges[i].first - MIN(ranges[i].first, 256 * KiB);
+        vaddr end = ranges[i].last + 256 * KiB;
+
+        for (first &= TARGET_PAGE_MASK; first < end;) {
+            const char *host, *found;
+            size_t len = 0;
+
+            while (first + len < end &&
+                   native_accessible(first + len, TARGET_PAGE_SIZE,
+                                     PAGE_READ)) {
+                len += TARGET_PAGE_SIZE;
+            }
+            host = len ? native_begin_read(call, first, len) : NULL;
+            if (host) {
+                found = memmem(host, len, msg, strlen(msg) + 1);
+                native_end_read();
+                if (found) {
+                    return first + (found - host);
+                }
+            }
+            first += len + TARGET_PAGE_SIZE;
+        }
+    }
+    return 0;
+}
+
+static void *host_alloc(void *opaque, unsigned n, unsigned size)
+{
+    ZlibStream *s = opaque;
+
+    s->allocs++;
+    return g_try_malloc_n(n, size);
+}
+
+static void host_free(void *opaque, void *p)
+{
+    g_free(p);
+}
+
+static bool host_begin(ZlibStream *s)
+{
+    if (!s->begun) {
+        s->host.zalloc = host_alloc;
+        s->host.zfree = host_free;
+        s->host.opaque = s;
+        s->begun = inflateInit2(&s->host, s->wbits) == Z_OK;
+    }
+    return s->begun;
+}
+
+static bool zlib_stream_code(NativeStream *common, NativeSlice *slice,
+                             int action)
+{
+    ZlibStream *s = container_of(common, ZlibStream, common);
+    bool stopped = false;
+
+    s->host.next_in = (uint8_t *)slice->in;
+    s->host.avail_in = slice->in_len;
+    s->host.next_out = slice->out;
+    s->host.avail_out = slice->out_len;
+    if (!host_begin(s)) {
+        s->ret = Z_MEM_ERROR;
+    } else if (action == ZLIB_SYNC) {
+        s->ret = inflateSync(&s->host);
+    } else {
+        bool last = slice->all_in && slice->all_out;
+
+        s->ret = inflate(&s->host, action == Z_FINISH && !last ? Z_NO_FLUSH
+                                                                : action);
+        if (s->ret == Z_BUF_ERROR) {
+            s->ret = Z_OK;
+        }
+        /* At a block's end, or behind its header */
+        stopped = (action == Z_BLOCK && s->host.data_type & 128) ||
+                  (action == Z_TREES && s->host.data_type & (128 | 256));
+    }
+    slice->used = slice->in_len - s->host.avail_in;
+    slice->made = slice->out_len - s->host.avail_out;
+    return action == ZLIB_SYNC ? s->ret == Z_DATA_ERROR
+                               : s->ret == Z_OK && !stopped;
+}
+
+static void zlib_stream_store(NativeTry *call, NativeStream *common,
+                              const NativeIO *io)
+{
+    ZlibStream *s = container_of(common, ZlibStream, common);
+    target_ulong strm = native_untagged(call->arg[0]);
+    target_ulong msg = s->host.msg ? guest_msg(call, s->host.msg) : 0;
+
+    common->total_in = io->total_in;
+    common->total_out = io->total_out;
+    NATIVE_PUT(call, strm, GuestZlib, next_in, io->next_in);
+    NATIVE_PUT(call, strm, GuestZlib, avail_in, io->avail_in);
+    NATIVE_PUT(call, strm, GuestZlib, total_in, io->total_in);
+    NATIVE_PUT(call, strm, GuestZlib, next_out, io->next_out);
+    NATIVE_PUT(call, strm, GuestZlib, avail_out, io->avail_out);
+    NATIVE_PUT(call, strm, GuestZlib, total_out, io->total_out);
+    NATIVE_PUT(call, strm, GuestZlib, data_type, s->host.data_type);
+    NATIVE_PUT(call, strm, GuestZlib, adler, s->host.adler);
+    if (msg) {
+        NATIVE_PUT(call, strm, GuestZlib, msg, msg);
+    }
+}
+
+static void zlib_stream_free(NativeStream *common)
+{
+    ZlibStream *s = container_of(common, ZlibStream, common);
+
+    if (s->begun) {
+        inflateEnd(&s->host);
+    }
+    g_free(s);
+}
+
+static const NativeCoder coder = {
+    .code = zlib_stream_code,
+    .store = zlib_stream_store,
+    .free = zlib_stream_free,
+};
+
+static bool is_readable(target_ulong strm)
+{
+    return strm && native_accessible(strm, sizeof(GuestZlib), PAGE_READ);
+}
+
+static ZlibStream *zlib_stream(NativeStream *s)
+{
+    return s ? container_of(s, ZlibStream, common) : NULL;
+}
+
+/* The stream at the first argument, and its struct; or NULL */
+static ZlibStream *find(NativeTry *call, NativeIO *io)
+{
+    target_ulong strm = native_untagged(call->arg[0]);
+    ZlibStream *s;
+
+    if (!streams.begun || !is_readable(strm)) {
+        return NULL;
+    }
+    *io = (NativeIO) {
+        .next_in = NATIVE_GET(call, strm, GuestZlib, next_in),
+        .avail_in = NATIVE_GET(call, strm, GuestZlib, avail_in),
+        .total_in = NATIVE_GET(call, strm, GuestZlib, total_in),
+        .next_out = NATIVE_GET(call, strm, GuestZlib, next_out),
+        .avail_out = NATIVE_GET(call, strm, GuestZlib, avail_out),
+        .total_out = NATIVE_GET(call, strm, GuestZlib, total_out),
+    };
+    s = zlib_stream(native_stream_find(&streams, call, strm,
+                                       NATIVE_GET(call, strm, GuestZlib, state),
+                                       io));
+    if (s && !s->strm) {
+        s->strm = strm;
+    }
+    return s;
+}
+
+/* What inflateStateCheck() of zlib checks, as a state that is the host's is */
+static bool is_valid(NativeTry *call, const ZlibStream *s)
+{
+    target_ulong strm = native_untagged(call->arg[0]);
+
+    return s->strm == strm && NATIVE_GET(call, strm, GuestZlib, zalloc) &&
+           NATIVE_GET(call, strm, GuestZlib, zfree);
+}
+
+/*
+ * For functions that ask the host alone: the stream if it is the host's, and
+ * has been entered.
+ */
+static ZlibStream *enter_running(NativeTry *call)
+{
+    NativeIO io;
+    ZlibStream *s = find(call, &io);
+
+    if (!s || s->common.is_synced || !is_valid(call, s)) {
+        return NULL;
+    }
+    native_stream_enter(call, &s->common);
+    return s;
+}
+
+static bool leave(NativeTry *call, ZlibStream *s, target_long result)
+{
+    native_stream_leave(&s->common);
+    call->result = result;
+    return true;
+}
+
+static ZlibStream *new_stream(NativeTry *call, target_ulong strm)
+{
+    ZlibStream *s = g_new0(ZlibStream, 1);
+
+    s->common.coder = &coder;
+    s->common.old_state = NATIVE_GET(call, strm, GuestZlib, state);
+    return s;
+}
+
+enum {
+    ZLIB_INIT,
+    ZLIB_INIT2,
+    ZLIB_INIT_BACK,
+};
+
+/*
+ * With a smaller window, how far back a call with much output may refer depends
+ * on its length.
+ */
+static bool is_whole_window(int wbits)
+{
+    return (abs(wbits) & 15) == 15;
+}
+
+/*
+ * inflateInit_(strm, version, size), inflateInit2_(strm, wbits, ...),
+ * inflateBackInit_(strm, wbits, ...)
+ */
+static bool try_init(NativeTry *call)
+{
+    target_ulong strm = native_untagged(call->arg[0]);
+    int kind = call->fn->kind;
+    int wbits = kind == ZLIB_INIT ? MAX_WBITS : (int32_t)call->arg[1];
+    ZlibStream *s;
+
+    if (!is_readable(strm)) {
+        return false;
+    }
+    s = new_stream(call, strm);
+    s->wbits = wbits;
+    s->has_allocator = NATIVE_GET(call, strm, GuestZlib, zalloc) ||
+                       NATIVE_GET(call, strm, GuestZlib, zfree);
+    s->common.is_foreign = kind == ZLIB_INIT_BACK || !is_whole_window(wbits);
+    s->common.is_synced = true;
+    s->common.is_early = !s->has_allocator;
+    native_stream_begin(&streams, strm, &s->common);
+    return false;
+}
+
+/* inflateEnd(strm), and to leave the stream to the guest */
+static bool try_end(NativeTry *call)
+{
+    target_ulong strm = native_untagged(call->arg[0]);
+
+    if (is_readable(strm)) {
+        native_stream_end(&streams, strm,
+                          NATIVE_GET(call, strm, GuestZlib, state));
+    }
+    return false;
+}
+
+enum {
+    ZLIB_RESET,
+    ZLIB_RESET2,
+    ZLIB_RESET_KEEP,
+};
+
+static void reset(NativeTry *call, ZlibStream *s, int kind, int wbits)
+{
+    int ret = Z_OK;
+
+    native_stream_enter(call, &s->common);
+    if (s->begun) {
+        ret = kind == ZLIB_RESET ? inflateReset(&s->host)
+            : kind == ZLIB_RESET2 ? inflateReset2(&s->host, wbits)
+            : inflateResetKeep(&s->host);
+    }
+    if (ret == Z_OK && (kind != ZLIB_RESET_KEEP || s->common.is_synced)) {
+        /* The guest's is as fresh as the host's. */
+        s->common.is_early = !s->has_allocator || s->guest_window;
+        s->common.is_synced = true;
+        s->common.is_ready = false;
+        s->wbits = kind == ZLIB_RESET2 ? wbits : s->wbits;
+        s->has_window = false;
+    }
+    s->common.total_in = s->common.total_out = 0;
+    s->common.progress = false;
+    native_stream_leave(&s->common);
+}
+
+/* inflateReset(strm), inflateReset2(strm, wbits), inflateResetKeep(strm) */
+static bool try_reset(NativeTry *call)
+{
+    target_ulong strm = native_untagged(call->arg[0]);
+    int kind = call->fn->kind, wbits = call->arg[1];
+    ZlibStream *s;
+
+    if (!streams.begun || !is_readable(strm)) {
+        return false;
+    }
+    if (kind == ZLIB_RESET2 && !is_whole_window(wbits)) {
+        return try_end(call);
+    }
+    /* As it is initialised, too */
+    s = zlib_stream(native_stream_begun(&streams, strm));
+    if (s) {
+        s->wbits = kind == ZLIB_RESET2 ? wbits : s->wbits;
+        return false;
+    }
+    s = zlib_stream(native_stream_running(&streams,
+                        NATIVE_GET(call, strm, GuestZlib, state)));
+    if (!s || !is_valid(call, s)) {
+        return false;
+    }
+    reset(call, s, kind, wbits);
+    return false;
+}
+
+/* inflateCopy(dest, source) */
+static bool try_copy(NativeTry *call)
+{
+    target_ulong to = native_untagged(call->arg[0]);
+    target_ulong from = native_untagged(call->arg[1]);
+    ZlibStream *s, *copy;
+
+    if (!streams.begun || !is_readable(to) || !is_readable(from)) {
+        return false;
+    }
+    s = zlib_stream(native_stream_begun(&streams, from));
+    if (!s) {
+        s = zlib_stream(native_stream_running(&streams,
+                            NATIVE_GET(call, from, GuestZlib, state)));
+    }
+    copy = new_stream(call, to);
+    copy->common.is_foreign = !s || s->common.is_foreign;
+    if (s) {
+        native_stream_enter(call, &s->common);
+        if (s->begun) {
+            copy->allocs = s->allocs;
+            copy->begun = inflateCopy(&copy->host, &s->host) == Z_OK;
+            s->allocs = copy->allocs;
+            copy->host.opaque = copy;
+            copy->common.is_foreign = !copy->begun;
+        }
+        copy->wbits = s->wbits;
+        copy->has_allocator = s->has_allocator;
+        copy->has_window = s->has_window;
+        copy->guest_window = s->guest_window;
+        copy->common.is_synced = s->common.is_synced;
+        copy->common.is_ready = s->common.is_ready;
+        copy->common.is_early = s->common.is_early;
+        native_stream_leave(&s->common);
+    }
+    copy->common.total_in = NATIVE_GET(call, from, GuestZlib, total_in);
+    copy->common.total_out = NATIVE_GET(call, from, GuestZlib, total_out);
+    native_stream_begin(&streams, to, &copy->common);
+    return false;
+}
+
+/* inflate(strm, flush) */
+static bool try_inflate(NativeTry *call)
+{
+    target_ulong strm = native_untagged(call->arg[0]);
+    int flush = call->arg[1];
+    NativeIO io;
+    ZlibStream *s = find(call, &io);
+    uint64_t total_out;
+    bool done, progress;
+
+    if (!s) {
+        return false;
+    }
+    if (!s->begun && native_tags_checked(call->env)) {
+        return try_end(call);
+    }
+    if (!s->common.is_synced && s->wbits > 2 * MAX_WBITS &&
+        io.total_in == 0 && io.total_out == 0 && s->common.total_in &&
+        NATIVE_GET(call, strm, GuestZlib, adler) == 0) {
+        /* gzread(), into which a compiler has inlined inflateReset() */
+        reset(call, s, ZLIB_RESET, 0);
+    }
+    if (!is_valid(call, s) || !io.next_out || (!io.next_in && io.avail_in)) {
+        call->result = (target_long)Z_STREAM_ERROR;
+        return !s->common.is_synced;
+    }
+    if (!s->common.is_synced) {
+        native_touch(call, strm, sizeof(GuestZlib));
+    }
+    host_begin(s);
+    s->host.adler = NATIVE_GET(call, strm, GuestZlib, adler);
+    total_out = io.total_out;
+    done = native_stream_run(&streams, call, &s->common, &io, flush);
+    progress = s->common.progress;
+    s->common.progress = false;
+    s->has_window |= s->allocs > 1 && io.total_out != total_out &&
+                     (s->ret == Z_OK ||
+                      (s->ret == Z_STREAM_END && flush != Z_FINISH));
+    if (!done) {
+        s->guest_window |= s->has_window;
+        s->common.is_ready &= !s->has_allocator || s->guest_window;
+    }
+    if (s->ret == Z_OK && (!progress || flush == Z_FINISH)) {
+        s->ret = Z_BUF_ERROR;
+    }
+    call->result = (target_long)s->ret;
+    return done;
+}
+
+/* inflateSync(strm) */
+static bool try_sync(NativeTry *call)
+{
+    target_ulong strm = native_untagged(call->arg[0]);
+    NativeIO io;
+    ZlibStream *s = find(call, &io);
+    abi_uint avail_out;
+
+    if (!s || !is_valid(call, s)) {
+        return false;
+    }
+    if (s->common.is_synced) {
+        return try_end(call);
+    }
+    native_touch(call, strm, sizeof(GuestZlib));
+    avail_out = io.avail_out;
+    io.avail_out = 0;
+    s->host.adler = NATIVE_GET(call, strm, GuestZlib, adler);
+    s->host.msg = NULL;
+    native_stream_run(&streams, call, &s->common, &io, ZLIB_SYNC);
+    s->common.progress = false;
+    NATIVE_PUT(call, strm, GuestZlib, avail_out, avail_out);
+    if (s->ret == Z_OK) {
+        NATIVE_PUT(call, strm, GuestZlib, msg, 0);
+        s->has_window = false;
+    }
+    call->result = (target_long)s->ret;
+    return true;
+}
+
+/* A copy of guest memory, which may raise the guest's signal */
+static void *read_all(NativeTry *call, target_ulong addr, target_ulong len)
+{
+    void *data;
+
+    addr = native_untagged(addr);
+    if (!native_accessible(addr, len, PAGE_READ)) {
+        for (target_ulong i = 0; i < len; i += TARGET_PAGE_SIZE) {
+            cpu_ldub_data_ra(call->env, addr + i, call->ra);
+        }
+        cpu_ldub_data_ra(call->env, addr + len - 1, call->ra);
+    }
+    data = g_malloc(len);
+    native_read(call, addr, data, len);
+    return data;
+}
+
+/* inflateSetDictionary(strm, dictionary, len) */
+static bool try_set_dictionary(NativeTry *call)
+{
+    uint32_t len = call->arg[2];
+    g_autofree void *data = NULL;
+    NativeIO io;
+    ZlibStream *s = find(call, &io);
+    bool synced;
+    int ret;
+
+    if (!s || !is_valid(call, s)) {
+        return false;
+    }
+    synced = s->common.is_synced;
+    if (synced && (s->has_allocator ||
+                   !native_accessible(native_untagged(call->arg[1]), len,
+                                      PAGE_READ))) {
+        return try_end(call);
+    }
+    data = len ? read_all(call, call->arg[1], len) : g_malloc(1);
+    native_stream_enter(call, &s->common);
+    ret = host_begin(s) ? inflateSetDictionary(&s->host, data, len)
+                        : Z_MEM_ERROR;
+    s->has_window |= ret == Z_OK;
+    leave(call, s, ret);
+    return !synced;
+}
+
+/* inflateGetDictionary(strm, dictionary, &len) */
+static bool try_get_dictionary(NativeTry *call)
+{
+    target_ulong to = native_untagged(call->arg[1]);
+    target_ulong to_len = native_untagged(call->arg[2]);
+    g_autofree uint8_t *data = NULL;
+    ZlibStream *s = enter_running(call);
+    uInt len = 0;
+
+    if (!s) {
+        return false;
+    }
+    data = g_malloc(1 << MAX_WBITS);
+    if (s->has_window) {
+        inflateGetDictionary(&s->host, data, &len);
+    }
+    leave(call, s, Z_OK);
+    if (to) {
+        native_write(call, to, data, len);
+    }
+    if (to_len) {
+        native_put(call, to_len, len, sizeof(abi_uint));
+    }
+    return true;
+}
+
+/* inflatePrime(strm, bits, value), inflateValidate(strm, check) */
+static bool try_set(NativeTry *call)
+{
+    NativeIO io;
+    ZlibStream *s = find(call, &io);
+
+    if (!s || !is_valid(call, s)) {
+        return false;
+    }
+    native_stream_enter(call, &s->common);
+    if (host_begin(s)) {
+        s->ret = call->fn->kind
+            ? inflateValidate(&s->host, (int32_t)call->arg[1])
+            : inflatePrime(&s->host, call->arg[1], call->arg[2]);
+    }
+    leave(call, s, s->ret);
+    /* A reset keeps what the latter has set. */
+    return !s->common.is_synced && !call->fn->kind;
+}
+
+/* inflateGetHeader(strm, head): the guest's own fills that. */
+static bool try_get_header(NativeTry *call)
+{
+    NativeIO io;
+    ZlibStream *s = find(call, &io);
+
+    /* Once there is output, nothing comes from it. */
+    return s && s->common.is_synced ? try_end(call) : false;
+}
+
+enum {
+    ZLIB_SYNC_POINT,
+    ZLIB_MARK,
+    ZLIB_CODES_USED,
+};
+
+/* inflateSyncPoint(strm), inflateMark(strm), inflateCodesUsed(strm) */
+static bool try_query(NativeTry *call)
+{
+    ZlibStream *s = enter_running(call);
+    target_long ret;
+
+    if (!s) {
+        return false;
+    }
+    ret = call->fn->kind == ZLIB_MARK ? inflateMark(&s->host)
+        : call->fn->kind == ZLIB_SYNC_POINT ? inflateSyncPoint(&s->host)
+        : inflateCodesUsed(&s->host);
+    return leave(call, s, ret);
+}
+
+enum {
+    ZLIB_CRC32,
+    ZLIB_CRC32_Z,
+    ZLIB_ADLER32,
+    ZLIB_ADLER32_Z,
+};
+
+/* crc32(crc, buf, len), adler32(), and ..._z() with a size_t */
+static bool try_check(NativeTry *call)
+{
+    int kind = call->fn->kind;
+    bool is_z = kind == ZLIB_CRC32_Z || kind == ZLIB_ADLER32_Z;
+    target_ulong len = is_z ? call->arg[2] : (uint32_t)call->arg[2];
+    const void *buf = call->arg[1] ? native_begin_read(call, call->arg[1], len)
+                                   : NULL;
+
+    if (!buf) {
+        return false;
+    }
+    call->result = kind == ZLIB_CRC32 || kind == ZLIB_CRC32_Z
+                   ? crc32_z(call->arg[0], buf, len)
+                   : adler32_z(call->arg[0], buf, len);
+    native_end_read();
+    return true;
+}
+
+#define STREAM(NAME, COUNT, TRY, ...) \
+    { .name = #NAME, .nargs = COUNT, .try = TRY, .is_stream = true, \
+      __VA_ARGS__ }
+
+static NativeFunction functions[] = {
+    STREAM(inflateInit_, 3, try_init, .kind = ZLIB_INIT),
+    STREAM(inflateInit2_, 4, try_init, .kind = ZLIB_INIT2),
+    STREAM(inflate, 2, try_inflate),
+    STREAM(inflateEnd, 1, try_end),
+    STREAM(inflateReset, 1, try_reset, .kind = ZLIB_RESET),
+    STREAM(inflateReset2, 2, try_reset, .kind = ZLIB_RESET2),
+    STREAM(inflateResetKeep, 1, try_reset, .kind = ZLIB_RESET_KEEP),
+    STREAM(inflateCopy, 2, try_copy),
+    STREAM(inflateSetDictionary, 3, try_set_dictionary),
+    STREAM(inflateGetDictionary, 3, try_get_dictionary),
+    STREAM(inflateSync, 1, try_sync),
+    STREAM(inflateSyncPoint, 1, try_query, .kind = ZLIB_SYNC_POINT),
+    STREAM(inflateMark, 1, try_query, .kind = ZLIB_MARK),
+    STREAM(inflateCodesUsed, 1, try_query, .kind = ZLIB_CODES_USED),
+    STREAM(inflatePrime, 3, try_set),
+    STREAM(inflateValidate, 2, try_set, .kind = 1),
+    STREAM(inflateGetHeader, 2, try_get_header),
+    STREAM(inflateBackInit_, 2, try_init, .kind = ZLIB_INIT_BACK),
+    { .name = "crc32", .nargs = 3, .try = try_check, .kind = ZLIB_CRC32 },
+    { .name = "crc32_z", .nargs = 3, .try = try_check, .kind = ZLIB_CRC32_Z },
+    { .name = "adler32", .nargs = 3, .try = try_check, .kind = ZLIB_ADLER32 },
+    { .name = "adler32_z", .nargs = 3, .try = try_check,
+      .kind = ZLIB_ADLER32_Z },
+};
+
+static const char *const proof[] = {
+    "inflate", "inflateEnd", "inflateInit2_", "inflateReset2", NULL
+};
+
+static NativeLibrary libz = {
+    .name = "libz",
+    .soname = "libz.so.1",
+    .proof = proof,
+    .foreign = "zlib-ng",
+    .functions = functions,
+    .count = ARRAY_SIZE(functions),
+    .version = zlibVersion,
+    .mapped = zlib_mapped,
+    .is_used = native_streams_used,
+};
+
+static void __attribute__((constructor)) register_libz(void)
+{
+    /* It cuts its output differently. */
+    if (!strstr(zlibVersion(), "ng")) {
+        native_library_register(&libz);
+    }
+}
