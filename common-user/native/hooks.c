@@ -144,6 +144,13 @@ static bool add_hook(const NativeHook *new)
     NativeHook *old = find_hook(new->pc);
 
     g_assert(have_mmap_lock());
+    if (old && old->fn && old->fn->lib &&
+        memcmp(old->code, new->code, NATIVE_CODE)) {
+        /* Of a library that has gone, see unhook() */
+        tb_flush_page(new->pc);
+        *old = *new;
+        return true;
+    }
     if (old && (old->kind != new->kind || old->fn == new->fn || !new->fn)) {
         return false;
     }
@@ -229,7 +236,7 @@ const NativeFunction *native_bypass_hooked(DisasContextBase *db, vaddr pc)
          * Who sets a breakpoint in a function wants to see it run.  A handler
          * may have state that its code lacks.
          */
-        return tb_cflags(db->tb) & CF_BP_PAGE && !hook->fn->try
+        return tb_cflags(db->tb) & CF_BP_PAGE && !hook->fn->is_stream
             ? NULL : hook->fn;
     case NATIVE_HOOK_RESOLVER:
         gen_helper_native_resolver(tcg_env, tcg_constant_i64(pc));

@@ -399,8 +399,9 @@ static bool try_crc(NativeTry *call)
     if (!buf) {
         return false;
     }
+    /* MIPS' n64 sign-extends what has 32 bits, signed or not. */
     call->result = call->fn->kind == 32
-        ? lzma_crc32(buf, call->arg[1], call->arg[2])
+        ? (int32_t)lzma_crc32(buf, call->arg[1], call->arg[2])
         : lzma_crc64(buf, call->arg[1], call->arg[2]);
     native_end_read();
     return true;

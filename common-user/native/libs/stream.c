@@ -35,7 +35,7 @@
 #define SLICE           (64 * KiB)
 
 /* What a call may decode that the guest makes, too */
-#define MOST_TWICE      (4 * MiB)
+#define MOST_TWICE      (256 * KiB)
 
 /* What is read at once, without any signal: takes some milliseconds */
 #define MOST_READ       (16 * MiB)
