@@ -147,7 +147,11 @@ static const NativeCoder coder = {
     .free = lzma_stream_free,
 };
 
-/* Whether the guest's library is of 5.4 or later */
+/*
+ * Whether the guest's library is of 5.4 or later.  Before that, a decoder that
+ * has filled the output may leave a byte of input that later ones take; and
+ * 5.2.5 refuses some .lzma files.
+ */
 static bool is_recent(void)
 {
     return native_library_has(&liblzma, "lzma_stream_decoder_mt");
@@ -209,9 +213,7 @@ static bool try_begin(NativeTry *call)
         flags = NATIVE_GET(call, mt, GuestLzmaMt, flags);
     }
     /* 5.2.5 refuses some .lzma files that later versions decode. */
-    s->common.is_foreign = limit != UINT64_MAX ||
-                           ((kind == LZMA_ALONE || kind == LZMA_AUTO) &&
-                            !is_recent());
+    s->common.is_foreign = limit != UINT64_MAX || !is_recent();
     s->kind = kind;
     s->flags = flags;
     /* The guest's threads would decode what the host has decoded. */

@@ -572,6 +572,10 @@ static bool try_set(NativeTry *call)
     if (!s || !is_valid(call, s)) {
         return false;
     }
+    if (call->fn->kind && s->wbits < 0 && s->common.is_synced) {
+        /* Before 1.2.12, even of what has no checksum */
+        return try_end(call);
+    }
     native_stream_enter(call, &s->common);
     if (host_begin(s)) {
         s->ret = call->fn->kind

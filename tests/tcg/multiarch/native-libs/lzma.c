@@ -13,6 +13,9 @@ static void test_moved(int rounds);
                       { "moved", test_moved },
 #include "stream-test.h"
 
+/* Not in versions before 5.4 */
+#pragma weak lzma_stream_decoder_mt
+
 static const char *const names[] = {
     "stream", "concatenated", "tell", "ignore", "auto", "auto-concatenated",
     "alone", "mt", "limited", "raw",
@@ -53,7 +56,8 @@ static int begin(Test *t)
     case 6:
         return lzma_alone_decoder(&t->s, UINT64_MAX);
     case 7:
-        return lzma_stream_decoder_mt(&t->s, &mt);
+        return lzma_stream_decoder_mt ? lzma_stream_decoder_mt(&t->s, &mt)
+                                      : LZMA_PROG_ERROR;
     case 8:
         return lzma_stream_decoder(&t->s, 400000, 0);
     default:

@@ -91,6 +91,9 @@ static void on_fault(int sig)
                 int ret = NAME##_Update(&c, data + at, n);              \
                                                                         \
                 hash(&ret, sizeof(ret));                                \
+                /* What of the buffer is not in use is left as it may be. */ \
+                memset((uint8_t *)c.data + c.num, 0,                    \
+                       sizeof(c.data) - c.num);                         \
                 hash(&c, sizeof(c));                                    \
             }                                                           \
             /* Runs into a page that cannot be read */                  \

@@ -150,7 +150,10 @@ static void poke(Test *t)
         hash(t, inflatePrime(&t->s, rnd(3) * 4, rnd(16)));
         break;
     case 3:
-        hash(t, inflateValidate(&t->s, rnd(2)));
+        /* Versions differ in what this does to raw streams. */
+        if (how_to[t->kind].wbits > 0) {
+            hash(t, inflateValidate(&t->s, rnd(2)));
+        }
         break;
     case 4:
         hash(t, inflateUndermine(&t->s, rnd(2)));
