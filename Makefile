@@ -4,10 +4,10 @@
 # skips what is done already, and leaves its results in build/.
 
 JOBS ?= $(shell nproc)
-export JOBS QEMU QEMU_SRC TARGETS FILE REROLL TRIALS SEED TIME WAY FUNCTIONS GUESTS PROGRAMS PARTS QUICK
+export JOBS QEMU QEMU_SRC TARGETS FILE REROLL TRIALS SEED ROUNDS SUITES TIME WAY FUNCTIONS GUESTS PROGRAMS PARTS QUICK
 
 .NOTPARALLEL:
-.PHONY: all demo check bench sanitize fuzz fuzz-elf deb check-deb series series-check refresh clean distclean help
+.PHONY: all demo check check-libraries bench sanitize fuzz fuzz-elf deb check-deb series series-check refresh clean distclean help
 
 all:
 	@dev/build
@@ -18,6 +18,9 @@ demo:
 
 check:
 	@dev/check
+
+check-libraries:
+	@dev/checks/libraries
 
 bench:
 	@bench/run
@@ -58,6 +61,7 @@ help:
 	@echo 'make               QEMU with the series: build/qemu-<target>'
 	@echo 'make demo          Debian'"'"'s programs, of six guests, and ours of two: translated and with the bypass'
 	@echo 'make check         all tests'
+	@echo 'make check-libraries  streams of Debian'"'"'s libraries, decoded by the host'"'"'s: SUITES="bullseye sid" SEED=1 ROUNDS=10'
 	@echo 'make bench         what a call costs and what programs gain: build/bench/report.html (two hours)'
 	@echo 'make fuzz          native functions against the guests'"'"' own, at random: TRIALS=1000000 SEED=random WAY=library'
 	@echo 'make fuzz-elf      what auto reads of ELF files, with libFuzzer: TIME=60 TRIALS='

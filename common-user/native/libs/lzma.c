@@ -212,7 +212,6 @@ static bool try_begin(NativeTry *call)
         limit = NATIVE_GET(call, mt, GuestLzmaMt, memlimit_stop);
         flags = NATIVE_GET(call, mt, GuestLzmaMt, flags);
     }
-    /* 5.2.5 refuses some .lzma files that later versions decode. */
     s->common.is_foreign = limit != UINT64_MAX || !is_recent();
     s->kind = kind;
     s->flags = flags;
@@ -379,7 +378,9 @@ static bool try_memlimit_set(NativeTry *call)
     return false;
 }
 
-/* lzma_get_progress(strm, &in, &out): of others, the guest takes the struct's */
+/*
+ * lzma_get_progress(strm, &in, &out): of others, the guest takes the struct's.
+ */
 static bool try_get_progress(NativeTry *call)
 {
     NativeIO io;

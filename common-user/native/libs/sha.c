@@ -61,7 +61,7 @@ typedef struct ShaKind {
     void (*hash)(uint64_t *h, const uint8_t *data, size_t blocks);
 } ShaKind;
 
-/* FIPS 180-4, 4.2.2 and 4.2.3: of those of SHA-256, the high halves are these */
+/* FIPS 180-4, 4.2.3; the high halves of the first 64 are those of 4.2.2. */
 static const uint64_t sha_k[80] = {
     0x428a2f98d728ae22, 0x7137449123ef65cd, 0xb5c0fbcfec4d3b2f,
     0xe9b5dba58189dbbc, 0x3956c25bf348b538, 0x59f111f1b605d019,

@@ -8,10 +8,6 @@
 #include <bzlib.h>
 
 typedef bz_stream Stream;
-static void test_allocators(int rounds);
-static void test_files(int rounds);
-#define OWN_SCENARIOS { "allocators", test_allocators }, \
-                      { "files", test_files },
 #include "stream-test.h"
 
 static int kinds = 3;
@@ -173,4 +169,15 @@ static void test_files(int rounds)
         free(plain.data);
         free(in.data);
     }
+}
+
+static const Scenario *own_scenarios(void)
+{
+    static const Scenario own[] = {
+        { "allocators", test_allocators },
+        { "files", test_files },
+        { NULL }
+    };
+
+    return own;
 }

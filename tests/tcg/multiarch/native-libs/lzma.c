@@ -7,10 +7,6 @@
 #include <lzma.h>
 
 typedef lzma_stream Stream;
-static void test_allocators(int rounds);
-static void test_moved(int rounds);
-#define OWN_SCENARIOS { "allocators", test_allocators }, \
-                      { "moved", test_moved },
 #include "stream-test.h"
 
 /* Not in versions before 5.4 */
@@ -314,4 +310,15 @@ static void test_moved(int rounds)
         free(plain.data);
         free(in.data);
     }
+}
+
+static const Scenario *own_scenarios(void)
+{
+    static const Scenario own[] = {
+        { "allocators", test_allocators },
+        { "moved", test_moved },
+        { NULL }
+    };
+
+    return own;
 }

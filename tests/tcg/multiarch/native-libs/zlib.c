@@ -7,20 +7,6 @@
 #include <zlib.h>
 
 typedef z_stream Stream;
-static void test_allocators(int rounds);
-static void test_dictionary(int rounds);
-static void test_copy(int rounds);
-static void test_header(int rounds);
-static void test_checks(int rounds);
-static void test_back(int rounds);
-static void test_files(int rounds);
-#define OWN_SCENARIOS { "allocators", test_allocators }, \
-                      { "dictionary", test_dictionary }, \
-                      { "copy", test_copy }, \
-                      { "header", test_header }, \
-                      { "checks", test_checks }, \
-                      { "back", test_back }, \
-                      { "files", test_files },
 #include "stream-test.h"
 
 static const struct {
@@ -525,4 +511,20 @@ static void test_files(int rounds)
         free(in.data);
     }
     unlink(name);
+}
+
+static const Scenario *own_scenarios(void)
+{
+    static const Scenario own[] = {
+        { "allocators", test_allocators },
+        { "dictionary", test_dictionary },
+        { "copy", test_copy },
+        { "header", test_header },
+        { "checks", test_checks },
+        { "back", test_back },
+        { "files", test_files },
+        { NULL }
+    };
+
+    return own;
 }
