@@ -24,7 +24,6 @@ typedef struct GuestBzip2 {
 
 typedef struct Bzip2Stream {
     NativeStream common;
-    target_ulong strm;
     bool is_small;              /* as the guest has asked for */
     bool begun;
     bz_stream host;
@@ -149,13 +148,13 @@ static bool try_code(NativeTry *call)
         return false;
     }
     s = container_of(common, Bzip2Stream, common);
-    if (!s->strm) {
-        s->strm = strm;
+    if (!common->strm) {
+        common->strm = strm;
     }
     if (!s->begun && native_tags_checked(call->env)) {
         return try_end(call);
     }
-    if (s->strm != strm) {
+    if (common->strm != strm) {
         call->result = (target_long)BZ_PARAM_ERROR;
         return !common->is_synced;
     }

@@ -34,6 +34,9 @@
 /* What the host decodes at once: the guest gets its signals in between. */
 #define SLICE           (64 * KiB)
 
+/* Bytes before the input, for a stream that looks back */
+#define BEFORE          8
+
 /* What a call may decode that the guest makes, too */
 #define MOST_TWICE      (256 * KiB)
 
@@ -43,7 +46,8 @@
 /* Of a thread */
 typedef struct NativeThread {
     NativeStream *current;      /* what native_stream_find() returned last */
-    uint8_t in[SLICE], out[SLICE];
+    /* zlib's inflate() gives back what inflatePrime() has put in. */
+    uint8_t before[BEFORE], in[SLICE], out[SLICE];
 } NativeThread;
 
 /* For all tables and streams */
@@ -142,13 +146,17 @@ void native_stream_begin(NativeStreams *all, target_ulong strm, NativeStream *s)
 void native_stream_end(NativeStreams *all, target_ulong strm, uint64_t state)
 {
     uint64_t key = strm;
+    NativeStream *s;
 
     if (!all->begun) {
         return;
     }
     pthread_mutex_lock(&lock);
     g_hash_table_remove(all->begun, &key);
-    remove_running(all, state);
+    s = g_hash_table_lookup(all->running, &state);
+    if (s && (!s->strm || s->strm == strm)) {
+        remove_running(all, state);
+    }
     set_current(NULL);
     pthread_mutex_unlock(&lock);
 }
@@ -404,6 +412,14 @@ bool native_stream_run(NativeStreams *all, NativeTry *call, NativeStream *s,
 
         slice.all_in = slice.in_len == io->avail_in;
         slice.all_out = slice.out_len == io->avail_out;
+        if (s->looks_back) {
+            target_ulong before = native_untagged(io->next_in) - BEFORE;
+
+            memset(thread->before, 0, BEFORE);
+            if (native_accessible(before, BEFORE, PAGE_READ)) {
+                native_read(call, before, thread->before, BEFORE);
+            }
+        }
         native_read(call, io->next_in, thread->in, slice.in_len);
         if (slice.out_len && (!s->is_synced || s->is_early) &&
             !native_accessible(native_untagged(io->next_out), slice.out_len,

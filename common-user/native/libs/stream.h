@@ -51,6 +51,7 @@ typedef struct NativeCoder {
  * @coder: its functions
  * @state: guest address of the guest's state, by which a stream is known: the
  *         guest may move the struct that points to it
+ * @strm: guest address of its struct if no copy of that will do, or 0
  * @is_synced: the guest's state is the same as the host's, so that any call may
  *             be left to it
  * @is_ready: the next call is the host's
@@ -61,6 +62,7 @@ typedef struct NativeCoder {
  * @total_out: the same for output
  * @old_state: @state before the struct was initialised or copied to, if the
  *             guest's struct tells whether that has failed; or 0
+ * @looks_back: the library may go back to input that it was not given
  * @progress: the guest's call under way has used input or made output
  * @is_busy: the host's library runs
  * @refs: the tables and threads that have it
@@ -68,7 +70,8 @@ typedef struct NativeCoder {
 struct NativeStream {
     const NativeCoder *coder;
     uint64_t state, old_state;
-    bool is_synced, is_ready, is_early, is_foreign;
+    target_ulong strm;
+    bool is_synced, is_ready, is_early, is_foreign, looks_back;
     uint64_t total_in, total_out;
     bool progress;
     bool is_busy;
@@ -99,7 +102,8 @@ void native_stream_begin(NativeStreams *all, target_ulong strm,
  * @strm: guest address of the struct
  * @state: guest address of its state
  *
- * Forget the stream, whose guest's own code takes over.
+ * Forget the stream, which the guest's own code takes over; unless @strm is a
+ * copy of its struct that will not do.
  */
 void native_stream_end(NativeStreams *all, target_ulong strm, uint64_t state);
 
@@ -121,7 +125,7 @@ NativeStream *native_stream_find(NativeStreams *all, NativeTry *call,
 /* What native_stream_begin() was given for @strm, until it has been found */
 NativeStream *native_stream_begun(NativeStreams *all, target_ulong strm);
 
-/* As native_stream_find(), without a look at the struct */
+/* As native_stream_find(), without a look at the struct, or at what is begun */
 NativeStream *native_stream_running(NativeStreams *all, uint64_t state);
 
 /**

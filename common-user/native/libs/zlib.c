@@ -30,7 +30,6 @@ typedef struct GuestZlib {
 
 typedef struct ZlibStream {
     NativeStream common;
-    target_ulong strm;
     int wbits;
     bool has_allocator;         /* the guest's, which may count or fail */
     bool begun;
@@ -43,6 +42,7 @@ typedef struct ZlibStream {
      */
     bool has_window;
     bool guest_window;          /* the guest's own has allocated one */
+    bool is_unchecked;          /* inflateSync() of the host's has said so */
 } ZlibStream;
 
 static NativeStreams streams;
@@ -216,8 +216,8 @@ static ZlibStream *find(NativeTry *call, NativeIO *io)
     s = zlib_stream(native_stream_find(&streams, call, strm,
                                        NATIVE_GET(call, strm, GuestZlib, state),
                                        io));
-    if (s && !s->strm) {
-        s->strm = strm;
+    if (s && !s->common.strm) {
+        s->common.strm = strm;
     }
     return s;
 }
@@ -227,7 +227,7 @@ static bool is_valid(NativeTry *call, const ZlibStream *s)
 {
     target_ulong strm = native_untagged(call->arg[0]);
 
-    return s->strm == strm && NATIVE_GET(call, strm, GuestZlib, zalloc) &&
+    return s->common.strm == strm && NATIVE_GET(call, strm, GuestZlib, zalloc) &&
            NATIVE_GET(call, strm, GuestZlib, zfree);
 }
 
@@ -321,6 +321,16 @@ enum {
     ZLIB_RESET_KEEP,
 };
 
+/* Whether the guest's own state is what it is taken for, if it matters */
+static bool is_in_step(NativeTry *call, const ZlibStream *s, target_ulong strm)
+{
+    return !s->common.is_synced ||
+           (s->common.total_in == NATIVE_GET(call, strm, GuestZlib,
+                                             total_in) &&
+            s->common.total_out == NATIVE_GET(call, strm, GuestZlib,
+                                              total_out));
+}
+
 static void reset(NativeTry *call, ZlibStream *s, int kind, int wbits)
 {
     int ret = Z_OK;
@@ -331,12 +341,18 @@ static void reset(NativeTry *call, ZlibStream *s, int kind, int wbits)
             : kind == ZLIB_RESET2 ? inflateReset2(&s->host, wbits)
             : inflateResetKeep(&s->host);
     }
-    if (ret == Z_OK && (kind != ZLIB_RESET_KEEP || s->common.is_synced)) {
+    if (ret == Z_OK &&
+        (s->common.is_synced || kind == ZLIB_RESET2 ||
+         (kind == ZLIB_RESET && !s->is_unchecked))) {
         /* The guest's is as fresh as the host's. */
+        s->guest_window |= s->has_window;
         s->common.is_early = !s->has_allocator || s->guest_window;
         s->common.is_synced = true;
         s->common.is_ready = false;
         s->wbits = kind == ZLIB_RESET2 ? wbits : s->wbits;
+        s->is_unchecked = false;
+    }
+    if (ret == Z_OK && kind != ZLIB_RESET_KEEP) {
         s->has_window = false;
     }
     s->common.total_in = s->common.total_out = 0;
@@ -368,6 +384,9 @@ static bool try_reset(NativeTry *call)
     if (!s || !is_valid(call, s)) {
         return false;
     }
+    if (!is_in_step(call, s, strm)) {
+        return try_end(call);
+    }
     reset(call, s, kind, wbits);
     return false;
 }
@@ -388,8 +407,9 @@ static bool try_copy(NativeTry *call)
                             NATIVE_GET(call, from, GuestZlib, state)));
     }
     copy = new_stream(call, to);
-    copy->common.is_foreign = !s || s->common.is_foreign;
-    if (s) {
+    copy->common.is_foreign = !s || s->common.is_foreign ||
+                              !is_in_step(call, s, from);
+    if (!copy->common.is_foreign) {
         native_stream_enter(call, &s->common);
         if (s->begun) {
             copy->allocs = s->allocs;
@@ -400,6 +420,8 @@ static bool try_copy(NativeTry *call)
         }
         copy->wbits = s->wbits;
         copy->has_allocator = s->has_allocator;
+        copy->common.looks_back = s->common.looks_back;
+        copy->is_unchecked = s->is_unchecked;
         copy->has_window = s->has_window;
         copy->guest_window = s->guest_window;
         copy->common.is_synced = s->common.is_synced;
@@ -442,6 +464,7 @@ static bool try_inflate(NativeTry *call)
     if (!s->common.is_synced) {
         native_touch(call, strm, sizeof(GuestZlib));
     }
+    s->guest_window |= s->has_window;
     host_begin(s);
     s->host.adler = NATIVE_GET(call, strm, GuestZlib, adler);
     total_out = io.total_out;
@@ -451,10 +474,7 @@ static bool try_inflate(NativeTry *call)
     s->has_window |= s->allocs > 1 && io.total_out != total_out &&
                      (s->ret == Z_OK ||
                       (s->ret == Z_STREAM_END && flush != Z_FINISH));
-    if (!done) {
-        s->guest_window |= s->has_window;
-        s->common.is_ready &= !s->has_allocator || s->guest_window;
-    }
+    s->common.is_ready &= !s->has_allocator || s->has_window;
     if (s->ret == Z_OK && (!progress || flush == Z_FINISH)) {
         s->ret = Z_BUF_ERROR;
     }
@@ -487,6 +507,8 @@ static bool try_sync(NativeTry *call)
     if (s->ret == Z_OK) {
         NATIVE_PUT(call, strm, GuestZlib, msg, 0);
         s->has_window = false;
+        /* That outlasts a reset. */
+        s->is_unchecked = true;
     }
     call->result = (target_long)s->ret;
     return true;
@@ -577,6 +599,7 @@ static bool try_set(NativeTry *call)
         return try_end(call);
     }
     native_stream_enter(call, &s->common);
+    s->common.looks_back |= !call->fn->kind;
     if (host_begin(s)) {
         s->ret = call->fn->kind
             ? inflateValidate(&s->host, (int32_t)call->arg[1])

@@ -117,7 +117,8 @@ static void poke(Test *t)
     uint8_t dict[32768];
     uInt len = 0;
 
-    int what = rnd(10);
+    int what = rnd(11);
+    z_stream copy;
 
     if (trace) {
         printf("poke %d\n", what);
@@ -163,6 +164,13 @@ static void poke(Test *t)
         break;
     case 9:
         t->s.adler ^= rnd(256);
+        break;
+    case 10:
+        /* Only the struct that was initialised will do. */
+        copy = t->s;
+        hash(t, inflate(&copy, Z_NO_FLUSH));
+        hash(t, inflateReset(&copy));
+        hash(t, inflateEnd(&copy));
         break;
     }
 }
