@@ -281,13 +281,43 @@ static bool find_functions(const ElfFile *elf, const struct elf_shdr *symtab,
     return proven >= g_strv_length((GStrv)proof);
 }
 
-/* Whether the file has @string, or is too large to tell. */
-static bool may_have(int fd, uint64_t size, const char *string)
+/* Whether the file has one of @strings, or is too large to tell. */
+static bool may_have(int fd, uint64_t size, const char *const *strings)
 {
     g_autofree char *data = size <= LARGEST_TABLE ? g_malloc(size) : NULL;
 
-    return !data || !read_at(fd, data, 0, size) ||
-           memmem(data, size, string, strlen(string));
+    if (!data || !read_at(fd, data, 0, size)) {
+        return true;
+    }
+    while (*strings && !memmem(data, size, *strings, strlen(*strings))) {
+        strings++;
+    }
+    return *strings;
+}
+
+/* Tell @lib where its code and its image are. */
+static void tell_mapped(const ElfFile *elf, const NativeLibrary *lib,
+                        abi_ulong start, abi_ulong len, uint64_t offset)
+{
+    uint64_t first = -1, end = 0, code = -1;
+
+    for (unsigned i = 0; i < elf->segments; i++) {
+        const struct elf_phdr *p = &elf->segment[i];
+
+        if (p->p_type != PT_LOAD) {
+            continue;
+        }
+        first = MIN(first, p->p_vaddr);
+        end = MAX(end, p->p_vaddr + p->p_filesz);
+        if (offset >= (p->p_offset & TARGET_PAGE_MASK) &&
+            offset < p->p_offset + p->p_filesz && (p->p_flags & PF_X)) {
+            code = p->p_vaddr + (offset - p->p_offset);
+        }
+    }
+    if (code != -1 && first <= code && code < end) {
+        lib->mapped(start, start + len - 1, start - (code - first),
+                    start + (end - code));
+    }
 }
 
 /* Returns true if this is one function more. */
@@ -373,7 +403,7 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
         return;
     }
     if (lib && lib->mapped) {
-        lib->mapped(start, start + len - 1);
+        tell_mapped(elf, lib, start, len, offset);
     }
     /* A resolver that has one of our names may have others, too. */
     for (int pass = 0; pass < 2; pass++) {

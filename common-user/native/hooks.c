@@ -114,20 +114,43 @@ static NativeHook *find_hook(vaddr pc)
  * A resolver goes with any code of its library: what it returns later may be
  * what has changed.
  */
+static void remove_hook(unsigned i)
+{
+    /* It may begin before what has been invalidated. */
+    tb_flush_page(hook_at(i)->pc);
+    g_array_remove_index(hooks, i);
+    native_hook_count = hooks->len;
+}
+
+static bool is_of_stream(const NativeHook *hook, const NativeLibrary *lib)
+{
+    return hook->fn && hook->fn->is_stream && (!lib || hook->fn->lib == lib);
+}
+
 static void unhook(vaddr first, vaddr last)
 {
+    const NativeLibrary *gone = NULL;
+
     if (last < code_first || first > code_last) {
         return;
     }
     for (unsigned i = native_hook_count; i-- > 0;) {
         const NativeHook *hook = hook_at(i);
-        const NativeLibrary *lib = hook->fn ? hook->fn->lib : NULL;
 
-        if (first <= hook->last && last >= hook->first &&
-            !(lib && lib->is_used && lib->is_used())) {
-            /* It may begin before what has been invalidated. */
-            tb_flush_page(hook->pc);
-            g_array_remove_index(hooks, i);
+        if (first > hook->last || last < hook->first) {
+            continue;
+        }
+        if (is_of_stream(hook, NULL)) {
+            /* Its bytes tell whether it is another function by then. */
+            gone = hook->fn->lib->is_used() ? gone : hook->fn->lib;
+        } else {
+            remove_hook(i);
+        }
+    }
+    /* No function may see a stream that another one is not seen to touch. */
+    for (unsigned i = native_hook_count; gone && i-- > 0;) {
+        if (is_of_stream(hook_at(i), gone)) {
+            remove_hook(i);
         }
     }
     hooks_changed();

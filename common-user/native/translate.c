@@ -260,6 +260,9 @@ static TCGLabel *native_bypass_gen_try(DisasContextBase *db,
     for (unsigned i = 0; i < NATIVE_TRY_ARGS; i++) {
         arg[i] = i < fn->nargs ? abi->arg(db, i) : tcg_constant_tl(0);
     }
+    if (fn->least) {
+        tcg_gen_brcondi_tl(TCG_COND_LTU, arg[2], fn->least, declined);
+    }
     native_bypass_gen_mb();
     gen_helper_native_try(done, tcg_env, tcg_constant_ptr(fn), arg[0], arg[1],
                           arg[2], arg[3]);

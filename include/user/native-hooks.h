@@ -20,7 +20,7 @@
 #define NATIVE_LONGEST  (16 * KiB)
 
 /* So many bytes at a function's entry tell whether it has been patched. */
-#define NATIVE_CODE     8
+#define NATIVE_CODE     32
 
 typedef struct NativeFunction NativeFunction;
 

@@ -51,24 +51,27 @@ typedef bool NativeTryFn(NativeTry *call);
  * @name: the name that "exclude=" knows it by
  * @soname: its DT_SONAME
  * @proof: functions that a library of that soname has to define, too
- * @foreign: a string that another implementation has in its file, or NULL
+ * @foreign: strings of which other implementations have one in their file, and
+ *           NULL; or NULL
  * @functions: the functions; not const, since each one counts its calls
  * @count: the number of these
  * @version: the host library's version
- * @mapped: if not NULL, called with the guest addresses of the first and last
- *          byte of code, whenever the library has been mapped
- * @is_used: if not NULL, returns true while the guest's own code must not run,
- *           as handlers have state that it lacks.  Hooks remain that long.
+ * @mapped: if not NULL, called whenever the library's code has been mapped, with
+ *          the guest addresses of its first and last byte, and of where the file's
+ *          image begins and ends; with mmap_lock held
+ * @is_used: if not NULL, returns true while handlers have streams that the
+ *           guest's own code lacks.  Hooks of functions that take one remain
+ *           that long.
  */
 typedef struct NativeLibrary {
     const char *name;
     const char *soname;
     const char *const *proof;
-    const char *foreign;
+    const char *const *foreign;
     NativeFunction *functions;
     unsigned count;
     const char *(*version)(void);
-    void (*mapped)(vaddr first, vaddr last);
+    void (*mapped)(vaddr code, vaddr last, vaddr first, vaddr end);
     bool (*is_used)(void);
 } NativeLibrary;
 

@@ -29,6 +29,7 @@ struct NativeFunction {
     /* In place of info: */
     NativeTryFn *try;
     int kind;                   /* for a handler of several functions */
+    unsigned least;             /* third argument that is worth to try */
     bool is_stream;             /* of those that are excluded together */
     bool is_excluded;
     bool is_found;              /* in a library that the guest has mapped */

@@ -97,7 +97,6 @@ static bool try_begin(NativeTry *call)
     }
     s = g_new0(Bzip2Stream, 1);
     s->common.coder = &coder;
-    s->common.old_state = NATIVE_GET(call, strm, GuestBzip2, state);
     /* Otherwise it says what it does. */
     s->common.is_foreign = (int32_t)call->arg[1] != 0;
     s->common.is_synced = true;
@@ -158,7 +157,7 @@ static bool try_code(NativeTry *call)
         call->result = (target_long)BZ_PARAM_ERROR;
         return !common->is_synced;
     }
-    if (!common->is_synced) {
+    if (!common->is_synced || common->is_early) {
         native_touch(call, strm, sizeof(GuestBzip2));
     }
     done = native_stream_run(&streams, call, common, &io, 0);

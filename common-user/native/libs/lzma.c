@@ -157,6 +157,16 @@ static bool is_recent(void)
     return native_library_has(&liblzma, "lzma_stream_decoder_mt");
 }
 
+/*
+ * Whether the host's library knows all filters: 5.6 has one for RISC-V.  Of
+ * other streams, the guest's own code sees the first block's.
+ */
+static bool has_filters(void)
+{
+    return lzma_version_number() >= 50060000 ||
+           !native_library_has(&liblzma, "lzma_mt_block_size");
+}
+
 /* The stream at the first argument, and its struct; or NULL */
 static LzmaStream *find(NativeTry *call, NativeIO *io)
 {
@@ -212,7 +222,8 @@ static bool try_begin(NativeTry *call)
         limit = NATIVE_GET(call, mt, GuestLzmaMt, memlimit_stop);
         flags = NATIVE_GET(call, mt, GuestLzmaMt, flags);
     }
-    s->common.is_foreign = limit != UINT64_MAX || !is_recent();
+    s->common.is_foreign = limit != UINT64_MAX || !is_recent() ||
+                           (kind == LZMA_STREAM_MT && !has_filters());
     s->kind = kind;
     s->flags = flags;
     /* The guest's threads would decode what the host has decoded. */
@@ -296,6 +307,7 @@ static lzma_ret ended(LzmaStream *s)
     case LZMA_NO_CHECK:
     case LZMA_UNSUPPORTED_CHECK:
     case LZMA_GET_CHECK:
+    case LZMA_MEMLIMIT_ERROR:
         break;
     default:
         s->sequence = LZMA_SEQUENCE_ERROR;
@@ -394,6 +406,12 @@ static bool try_get_progress(NativeTry *call)
     return true;
 }
 
+/* Only tells what version this is */
+static bool try_nothing(NativeTry *call)
+{
+    return false;
+}
+
 /* lzma_crc32(buf, size, crc), lzma_crc64(buf, size, crc) */
 static bool try_crc(NativeTry *call)
 {
@@ -438,6 +456,7 @@ static NativeFunction functions[] = {
     STREAM(lzma_raw_encoder, 1, try_begin_other),
     STREAM(lzma_stream_encoder, 1, try_begin_other),
     STREAM(lzma_stream_encoder_mt, 1, try_begin_other),
+    { .name = "lzma_mt_block_size", .try = try_nothing },
     { .name = "lzma_crc32", .nargs = 3, .try = try_crc, .kind = 32 },
 #if TARGET_ABI_BITS == 64
     /* Elsewhere the result is in two registers. */

@@ -277,6 +277,8 @@ static bool try_update(NativeTry *call)
     const void *data;
 
     if (len == 0 || len > MOST_HASHED || !ctx ||
+        native_untagged(call->arg[1]) - ctx < kind->size ||
+        ctx - native_untagged(call->arg[1]) < len ||
         !native_accessible(ctx, kind->size, PAGE_READ | PAGE_WRITE)) {
         return false;
     }
@@ -308,7 +310,7 @@ static bool try_update(NativeTry *call)
 }
 
 #define UPDATE(NAME, KIND) \
-    { .name = #NAME, .nargs = 3, .try = try_update, .kind = KIND }
+    { .name = #NAME, .nargs = 3, .try = try_update, .kind = KIND, .least = 64 }
 
 static NativeFunction functions[] = {
     UPDATE(SHA1_Update, SHA1),

@@ -170,9 +170,12 @@ static void adopt(NativeStreams *all, CPUState *cpu, uint64_t strm,
     if (!s) {
         return;
     }
-    if (s->old_state == state && g_hash_table_lookup(all->running, &state) &&
+    if (g_hash_table_lookup(all->running, &state) &&
         (s->total_in != io->total_in || s->total_out != io->total_out)) {
-        /* It could not be initialised, and the old one goes on. */
+        /*
+         * It could not be initialised, and the old one goes on; or the struct
+         * of another one has been moved there.
+         */
         g_hash_table_remove(all->begun, &strm);
         return;
     }
@@ -272,7 +275,8 @@ static size_t left_in_page(target_ulong addr)
  * that the page table does not know; of a file, only the first page counts,
  * until that has been decoded.
  */
-static size_t prefix(target_ulong addr, target_ulong len, int prot)
+static size_t prefix(target_ulong addr, target_ulong len, int prot,
+                     bool *is_file)
 {
     size_t n = MIN(len, SLICE);
 
@@ -280,6 +284,7 @@ static size_t prefix(target_ulong addr, target_ulong len, int prot)
     if (native_accessible(addr, n, prot | PAGE_ANON)) {
         return n;
     }
+    *is_file = true;
     n = MIN(n, left_in_page(addr));
     return native_accessible(addr, n, prot) ? n : 0;
 }
@@ -396,20 +401,29 @@ bool native_stream_run(NativeStreams *all, NativeTry *call, NativeStream *s,
 {
     NativeThread *thread = this_thread();
     size_t twice = 0;
-    bool more, go_on;
+    bool more, go_on, asked = false;
 
     if (s->is_synced) {
         /* Unless the end is reached, it is not any more. */
         s->total_in = -1;
     }
     do {
-        NativeSlice slice = {
-            .in = thread->in, .in_len = prefix(io->next_in, io->avail_in,
-                                               PAGE_READ),
-            .out = thread->out, .out_len = prefix(io->next_out, io->avail_out,
-                                                  PAGE_WRITE),
-        };
+        NativeSlice slice = { .in = thread->in, .out = thread->out };
+        bool in_file = false, out_file = false, asks;
 
+        slice.out_len = prefix(io->next_out, io->avail_out, PAGE_WRITE,
+                               &out_file);
+        /* Little output needs little input: do not copy all of it each time. */
+        slice.in_len = prefix(io->next_in,
+                              MIN(io->avail_in, 512 + 16 * slice.out_len),
+                              PAGE_READ, &in_file);
+        /* Only what the decoder needs may be behind the end of a file. */
+        asks = !asked && (in_file || out_file);
+        asked = true;
+        if (asks) {
+            slice.in_len = in_file ? 0 : slice.in_len;
+            slice.out_len = out_file ? 0 : slice.out_len;
+        }
         slice.all_in = slice.in_len == io->avail_in;
         slice.all_out = slice.out_len == io->avail_out;
         if (s->looks_back) {
@@ -440,10 +454,10 @@ bool native_stream_run(NativeStreams *all, NativeTry *call, NativeStream *s,
 
         if (slice.used || slice.made) {
             s->progress = true;
-        } else if (more && !s->is_synced) {
+        } else if (more && !s->is_synced && !asks) {
             fault(call, io, &slice);
         }
-        go_on = more && (slice.used || slice.made) &&
+        go_on = more && (slice.used || slice.made || asks) &&
                 ((slice.used == slice.in_len && !slice.all_in) ||
                  (slice.made == slice.out_len && !slice.all_out));
         if (s->is_synced) {

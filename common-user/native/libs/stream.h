@@ -60,8 +60,6 @@ typedef struct NativeCoder {
  *              memory of a state may be used again.
  * @total_in: what the guest's struct has, of a stream that is synced at least
  * @total_out: the same for output
- * @old_state: @state before the struct was initialised or copied to, if the
- *             guest's struct tells whether that has failed; or 0
  * @looks_back: the library may go back to input that it was not given
  * @progress: the guest's call under way has used input or made output
  * @is_busy: the host's library runs
@@ -69,7 +67,7 @@ typedef struct NativeCoder {
  */
 struct NativeStream {
     const NativeCoder *coder;
-    uint64_t state, old_state;
+    uint64_t state;
     target_ulong strm;
     bool is_synced, is_ready, is_early, is_foreign, looks_back;
     uint64_t total_in, total_out;

@@ -8,6 +8,8 @@
 #include "qemu/units.h"
 #include "cpu.h"
 #include "accel/tcg/cpu-ldst.h"
+#include "exec/cpu-common.h"
+#include "exec/mmap-lock.h"
 #include "tcg/native-bypass.h"
 #include "user/native-translate.h"
 #include "user/page-protection.h"
@@ -43,50 +45,76 @@ typedef struct ZlibStream {
     bool has_window;
     bool guest_window;          /* the guest's own has allocated one */
     bool is_unchecked;          /* inflateSync() of the host's has said so */
+    bool keeps_adler;           /* that, or inflateValidate() */
 } ZlibStream;
 
 static NativeStreams streams;
+static NativeLibrary libz;
 
-/* Where the guest's libraries are */
-static struct {
-    vaddr first, last;
-} ranges[8];
+/* zalloc of a struct that came without: that of the guest's library */
+static target_ulong zlib_alloc;
 
-static void zlib_mapped(vaddr first, vaddr last)
+/* Where a library of the guest's is, or was */
+typedef struct ZlibImage {
+    vaddr code, last, first, end;
+} ZlibImage;
+
+static GArray *images;
+
+static void zlib_mapped(vaddr code, vaddr last, vaddr first, vaddr end)
 {
-    static unsigned next;
+    const ZlibImage image = { code, last, first, end };
 
-    ranges[next].first = first;
-    ranges[next].last = last;
-    next = (next + 1) % ARRAY_SIZE(ranges);
+    if (!images) {
+        images = g_array_new(false, false, sizeof(ZlibImage));
+    }
+    for (unsigned i = images->len; i-- > 0;) {
+        const ZlibImage *old = &g_array_index(images, ZlibImage, i);
+
+        if (old->first < end && first < old->end) {
+            g_array_remove_index(images, i);
+        }
+    }
+    g_array_append_val(images, image);
 }
 
 /* The guest's own string that is the same as @msg, or 0 */
 static target_ulong guest_msg(NativeTry *call, const char *msg)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(ranges) && ranges[i].last; i++) {
-        /* Constants are before the code or behind it. */
-        vaddr first = ranges[i].first - MIN(ranges[i].first, 256 * KiB);
-        vaddr end = ranges[i].last + 256 * KiB;
+    ZlibImage image = { 0 };
+    uint64_t data[4];           /* as many as any target has, at least */
+    vaddr first, end;
 
-        for (first &= TARGET_PAGE_MASK; first < end;) {
-            const char *host, *found;
-            size_t len = 0;
+    if (!cpu_unwind_state_data(env_cpu(call->env), call->ra, data)) {
+        return 0;
+    }
+    mmap_lock();
+    for (unsigned i = 0; i < images->len; i++) {
+        const ZlibImage *at = &g_array_index(images, ZlibImage, i);
 
-            while (first + len < end &&
-                   native_accessible(first + len, TARGET_PAGE_SIZE,
-                                     PAGE_READ)) {
-                len += TARGET_PAGE_SIZE;
+        if (data[0] >= at->code && data[0] <= at->last) {
+            image = *at;
+        }
+    }
+    mmap_unlock();
+
+    for (first = image.first & TARGET_PAGE_MASK; first < image.end;
+         first = end + TARGET_PAGE_SIZE) {
+        const char *host, *found;
+
+        /* Constants only */
+        for (end = first;
+             end < image.end && !(page_get_flags(end) & PAGE_WRITE_ORG) &&
+             native_accessible(end, TARGET_PAGE_SIZE, PAGE_READ);
+             end += TARGET_PAGE_SIZE) {
+        }
+        host = end > first ? native_begin_read(call, first, end - first) : NULL;
+        if (host) {
+            found = memmem(host, end - first, msg, strlen(msg) + 1);
+            native_end_read();
+            if (found) {
+                return first + (found - host);
             }
-            host = len ? native_begin_read(call, first, len) : NULL;
-            if (host) {
-                found = memmem(host, len, msg, strlen(msg) + 1);
-                native_end_read();
-                if (found) {
-                    return first + (found - host);
-                }
-            }
-            first += len + TARGET_PAGE_SIZE;
         }
     }
     return 0;
@@ -196,6 +224,12 @@ static ZlibStream *zlib_stream(NativeStream *s)
     return s ? container_of(s, ZlibStream, common) : NULL;
 }
 
+/* Whether the guest's library is of 1.2.9 or later: a struct cannot be moved. */
+static bool checks_struct(void)
+{
+    return native_library_has(&libz, "inflateValidate");
+}
+
 /* The stream at the first argument, and its struct; or NULL */
 static ZlibStream *find(NativeTry *call, NativeIO *io)
 {
@@ -216,8 +250,11 @@ static ZlibStream *find(NativeTry *call, NativeIO *io)
     s = zlib_stream(native_stream_find(&streams, call, strm,
                                        NATIVE_GET(call, strm, GuestZlib, state),
                                        io));
-    if (s && !s->common.strm) {
+    if (s && !s->common.strm && checks_struct()) {
         s->common.strm = strm;
+    }
+    if (s && !s->has_allocator) {
+        zlib_alloc = NATIVE_GET(call, strm, GuestZlib, zalloc);
     }
     return s;
 }
@@ -227,7 +264,7 @@ static bool is_valid(NativeTry *call, const ZlibStream *s)
 {
     target_ulong strm = native_untagged(call->arg[0]);
 
-    return s->common.strm == strm && NATIVE_GET(call, strm, GuestZlib, zalloc) &&
+    return (!s->common.strm || s->common.strm == strm) && NATIVE_GET(call, strm, GuestZlib, zalloc) &&
            NATIVE_GET(call, strm, GuestZlib, zfree);
 }
 
@@ -254,19 +291,18 @@ static bool leave(NativeTry *call, ZlibStream *s, target_long result)
     return true;
 }
 
-static ZlibStream *new_stream(NativeTry *call, target_ulong strm)
+static ZlibStream *new_stream(void)
 {
     ZlibStream *s = g_new0(ZlibStream, 1);
 
     s->common.coder = &coder;
-    s->common.old_state = NATIVE_GET(call, strm, GuestZlib, state);
     return s;
 }
 
 enum {
     ZLIB_INIT,
     ZLIB_INIT2,
-    ZLIB_INIT_BACK,
+    ZLIB_INIT_OTHER,
 };
 
 /*
@@ -278,25 +314,33 @@ static bool is_whole_window(int wbits)
     return (abs(wbits) & 15) == 15;
 }
 
+/* Whether inflateReset2() takes it */
+static bool is_window(int wbits)
+{
+    wbits = wbits < 0 ? -wbits : wbits < 48 ? wbits & 15 : wbits;
+    return wbits == 0 || (wbits >= 8 && wbits <= 15);
+}
+
 /*
  * inflateInit_(strm, version, size), inflateInit2_(strm, wbits, ...),
- * inflateBackInit_(strm, wbits, ...)
+ * others that make the struct a stream which is none of ours
  */
 static bool try_init(NativeTry *call)
 {
     target_ulong strm = native_untagged(call->arg[0]);
     int kind = call->fn->kind;
-    int wbits = kind == ZLIB_INIT ? MAX_WBITS : (int32_t)call->arg[1];
+    int wbits = kind == ZLIB_INIT2 ? (int32_t)call->arg[1] : MAX_WBITS;
+    target_ulong zalloc;
     ZlibStream *s;
 
     if (!is_readable(strm)) {
         return false;
     }
-    s = new_stream(call, strm);
+    zalloc = NATIVE_GET(call, strm, GuestZlib, zalloc);
+    s = new_stream();
     s->wbits = wbits;
-    s->has_allocator = NATIVE_GET(call, strm, GuestZlib, zalloc) ||
-                       NATIVE_GET(call, strm, GuestZlib, zfree);
-    s->common.is_foreign = kind == ZLIB_INIT_BACK || !is_whole_window(wbits);
+    s->has_allocator = zalloc && zalloc != zlib_alloc;
+    s->common.is_foreign = kind == ZLIB_INIT_OTHER || !is_whole_window(wbits);
     s->common.is_synced = true;
     s->common.is_early = !s->has_allocator;
     native_stream_begin(&streams, strm, &s->common);
@@ -370,13 +414,17 @@ static bool try_reset(NativeTry *call)
     if (!streams.begun || !is_readable(strm)) {
         return false;
     }
-    if (kind == ZLIB_RESET2 && !is_whole_window(wbits)) {
-        return try_end(call);
+    if (kind == ZLIB_RESET2 && !is_window(wbits)) {
+        /* The guest's own code refuses that, and the stream goes on. */
+        return false;
     }
     /* As it is initialised, too */
     s = zlib_stream(native_stream_begun(&streams, strm));
     if (s) {
-        s->wbits = kind == ZLIB_RESET2 ? wbits : s->wbits;
+        if (kind == ZLIB_RESET2) {
+            s->wbits = wbits;
+            s->common.is_foreign |= !is_whole_window(wbits);
+        }
         return false;
     }
     s = zlib_stream(native_stream_running(&streams,
@@ -384,7 +432,8 @@ static bool try_reset(NativeTry *call)
     if (!s || !is_valid(call, s)) {
         return false;
     }
-    if (!is_in_step(call, s, strm)) {
+    if (!is_in_step(call, s, strm) ||
+        (kind == ZLIB_RESET2 && !is_whole_window(wbits))) {
         return try_end(call);
     }
     reset(call, s, kind, wbits);
@@ -406,7 +455,7 @@ static bool try_copy(NativeTry *call)
         s = zlib_stream(native_stream_running(&streams,
                             NATIVE_GET(call, from, GuestZlib, state)));
     }
-    copy = new_stream(call, to);
+    copy = new_stream();
     copy->common.is_foreign = !s || s->common.is_foreign ||
                               !is_in_step(call, s, from);
     if (!copy->common.is_foreign) {
@@ -422,6 +471,7 @@ static bool try_copy(NativeTry *call)
         copy->has_allocator = s->has_allocator;
         copy->common.looks_back = s->common.looks_back;
         copy->is_unchecked = s->is_unchecked;
+        copy->keeps_adler = s->keeps_adler;
         copy->has_window = s->has_window;
         copy->guest_window = s->guest_window;
         copy->common.is_synced = s->common.is_synced;
@@ -451,7 +501,7 @@ static bool try_inflate(NativeTry *call)
     if (!s->begun && native_tags_checked(call->env)) {
         return try_end(call);
     }
-    if (!s->common.is_synced && s->wbits > 2 * MAX_WBITS &&
+    if (!s->common.is_synced && s->wbits > 2 * MAX_WBITS && !s->keeps_adler &&
         io.total_in == 0 && io.total_out == 0 && s->common.total_in &&
         NATIVE_GET(call, strm, GuestZlib, adler) == 0) {
         /* gzread(), into which a compiler has inlined inflateReset() */
@@ -461,19 +511,22 @@ static bool try_inflate(NativeTry *call)
         call->result = (target_long)Z_STREAM_ERROR;
         return !s->common.is_synced;
     }
-    if (!s->common.is_synced) {
+    if (!s->common.is_synced || s->common.is_early) {
         native_touch(call, strm, sizeof(GuestZlib));
     }
     s->guest_window |= s->has_window;
     host_begin(s);
     s->host.adler = NATIVE_GET(call, strm, GuestZlib, adler);
+    s->host.msg = NULL;
     total_out = io.total_out;
     done = native_stream_run(&streams, call, &s->common, &io, flush);
     progress = s->common.progress;
     s->common.progress = false;
+    /* Behind the end of a stream with a checksum, it does not look any more. */
     s->has_window |= s->allocs > 1 && io.total_out != total_out &&
                      (s->ret == Z_OK ||
-                      (s->ret == Z_STREAM_END && flush != Z_FINISH));
+                      (s->ret == Z_STREAM_END && flush != Z_FINISH &&
+                       s->wbits < 0));
     s->common.is_ready &= !s->has_allocator || s->has_window;
     if (s->ret == Z_OK && (!progress || flush == Z_FINISH)) {
         s->ret = Z_BUF_ERROR;
@@ -508,13 +561,13 @@ static bool try_sync(NativeTry *call)
         NATIVE_PUT(call, strm, GuestZlib, msg, 0);
         s->has_window = false;
         /* That outlasts a reset. */
-        s->is_unchecked = true;
+        s->is_unchecked = s->keeps_adler = true;
     }
     call->result = (target_long)s->ret;
     return true;
 }
 
-/* A copy of guest memory, which may raise the guest's signal */
+/* A copy of guest memory, or NULL; may raise the guest's signal */
 static void *read_all(NativeTry *call, target_ulong addr, target_ulong len)
 {
     void *data;
@@ -526,15 +579,17 @@ static void *read_all(NativeTry *call, target_ulong addr, target_ulong len)
         }
         cpu_ldub_data_ra(call->env, addr + len - 1, call->ra);
     }
-    data = g_malloc(len);
-    native_read(call, addr, data, len);
+    data = g_try_malloc(len);
+    if (data) {
+        native_read(call, addr, data, len);
+    }
     return data;
 }
 
 /* inflateSetDictionary(strm, dictionary, len) */
 static bool try_set_dictionary(NativeTry *call)
 {
-    uint32_t len = call->arg[2];
+    uint32_t len = call->arg[2], skip;
     g_autofree void *data = NULL;
     NativeIO io;
     ZlibStream *s = find(call, &io);
@@ -550,7 +605,23 @@ static bool try_set_dictionary(NativeTry *call)
                                       PAGE_READ))) {
         return try_end(call);
     }
-    data = len ? read_all(call, call->arg[1], len) : g_malloc(1);
+    native_stream_enter(call, &s->common);
+    if (s->wbits > 0 && host_begin(s) &&
+        inflateSetDictionary(&s->host, (const uint8_t *)"", 0) ==
+        Z_STREAM_ERROR) {
+        /* Not now: it is not looked at. */
+        leave(call, s, Z_STREAM_ERROR);
+        return !synced;
+    }
+    native_stream_leave(&s->common);
+    /* Of a raw stream's, what the window has room for */
+    skip = s->wbits < 0 && len > 1 << MAX_WBITS ? len - (1 << MAX_WBITS) : 0;
+    len -= skip;
+    data = len ? read_all(call, call->arg[1] + skip, len) : g_malloc(1);
+    if (!data) {
+        call->result = (target_long)Z_MEM_ERROR;
+        return !synced;
+    }
     native_stream_enter(call, &s->common);
     ret = host_begin(s) ? inflateSetDictionary(&s->host, data, len)
                         : Z_MEM_ERROR;
@@ -600,6 +671,7 @@ static bool try_set(NativeTry *call)
     }
     native_stream_enter(call, &s->common);
     s->common.looks_back |= !call->fn->kind;
+    s->keeps_adler |= call->fn->kind;
     if (host_begin(s)) {
         s->ret = call->fn->kind
             ? inflateValidate(&s->host, (int32_t)call->arg[1])
@@ -671,6 +743,9 @@ static bool try_check(NativeTry *call)
     { .name = #NAME, .nargs = COUNT, .try = TRY, .is_stream = true, \
       __VA_ARGS__ }
 
+#define CHECK(NAME, KIND) \
+    { .name = #NAME, .nargs = 3, .try = try_check, .kind = KIND, .least = 16 }
+
 static NativeFunction functions[] = {
     STREAM(inflateInit_, 3, try_init, .kind = ZLIB_INIT),
     STREAM(inflateInit2_, 4, try_init, .kind = ZLIB_INIT2),
@@ -689,23 +764,28 @@ static NativeFunction functions[] = {
     STREAM(inflatePrime, 3, try_set),
     STREAM(inflateValidate, 2, try_set, .kind = 1),
     STREAM(inflateGetHeader, 2, try_get_header),
-    STREAM(inflateBackInit_, 2, try_init, .kind = ZLIB_INIT_BACK),
-    { .name = "crc32", .nargs = 3, .try = try_check, .kind = ZLIB_CRC32 },
-    { .name = "crc32_z", .nargs = 3, .try = try_check, .kind = ZLIB_CRC32_Z },
-    { .name = "adler32", .nargs = 3, .try = try_check, .kind = ZLIB_ADLER32 },
-    { .name = "adler32_z", .nargs = 3, .try = try_check,
-      .kind = ZLIB_ADLER32_Z },
+    STREAM(inflateBackInit_, 1, try_init, .kind = ZLIB_INIT_OTHER),
+    STREAM(deflateInit_, 1, try_init, .kind = ZLIB_INIT_OTHER),
+    STREAM(deflateInit2_, 1, try_init, .kind = ZLIB_INIT_OTHER),
+    STREAM(deflateCopy, 1, try_init, .kind = ZLIB_INIT_OTHER),
+    CHECK(crc32, ZLIB_CRC32),
+    CHECK(crc32_z, ZLIB_CRC32_Z),
+    CHECK(adler32, ZLIB_ADLER32),
+    CHECK(adler32_z, ZLIB_ADLER32_Z),
 };
 
 static const char *const proof[] = {
     "inflate", "inflateEnd", "inflateInit2_", "inflateReset2", NULL
 };
 
+/* In their versions: other implementations, which cut their output otherwise */
+static const char *const foreign[] = { "zlib-ng", "zlib-rs", NULL };
+
 static NativeLibrary libz = {
     .name = "libz",
     .soname = "libz.so.1",
     .proof = proof,
-    .foreign = "zlib-ng",
+    .foreign = foreign,
     .functions = functions,
     .count = ARRAY_SIZE(functions),
     .version = zlibVersion,

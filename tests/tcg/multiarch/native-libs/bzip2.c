@@ -10,6 +10,8 @@
 typedef bz_stream Stream;
 #include "stream-test.h"
 
+static const char entry[] = "BZ2_bzDecompress";
+
 static int kinds = 3;
 static int manners = 3;
 

@@ -9,6 +9,8 @@
 typedef lzma_stream Stream;
 #include "stream-test.h"
 
+static const char entry[] = "lzma_code";
+
 /* Not in versions before 5.4 */
 #pragma weak lzma_stream_decoder_mt
 
@@ -291,8 +293,16 @@ static void test_moved(int rounds)
         seed_round(i);
         Buffer plain = make_plain(rnd(10000));
         Buffer in = compress_as(rnd(4), plain);
-        Test t[2];
+        Test t[3];
 
+        if (rnd(2)) {
+            /* Another one has been there, and was moved away. */
+            new_test(&t[1], rnd(6));
+            hash(&t[1], begin(&t[1]));
+            t[2] = t[1];
+        } else {
+            new_test(&t[2], 9);
+        }
         new_test(&t[0], rnd(6));
         hash(&t[0], begin(&t[0]));
         for (int k = 0; k < 2; k++) {
@@ -306,6 +316,9 @@ static void test_moved(int rounds)
             }
         }
         lzma_end(&t[1].s);
+        decode(&t[2], in, 3, 4, false, 100000);
+        lzma_end(&t[2].s);
+        hash(&t[1], t[2].hash);
         report("moved", &t[1]);
         free(plain.data);
         free(in.data);

@@ -11,6 +11,7 @@
  */
 
 #include <assert.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -47,6 +48,9 @@ typedef struct Scenario {
 
 /* Those of the library alone; the last one has no name. */
 static const Scenario *own_scenarios(void);
+
+/* The function that decodes */
+static const char entry[];
 
 static int kinds;
 static const char *kind_name(int kind);
@@ -392,6 +396,47 @@ static void test_many(int rounds)
     report("many", first);
 }
 
+/* The library's code becomes writable, and code again, in mid-stream. */
+static void test_toggle(int rounds)
+{
+    uintptr_t page = (uintptr_t)dlsym(RTLD_DEFAULT, entry) & -getpagesize();
+
+    assert(page);
+    for (int i = 0; i < rounds; i++) {
+        Buffer plain, in, part, rest;
+        Test t;
+
+        seed_round(i);
+        plain = make_plain(2000 + rnd(20000));
+        in = compress_as(rnd(manners), plain);
+        do {
+            new_test(&t, rnd(kinds));
+            hash(&t, begin(&t));
+            if (t.quiet) {
+                end(&t);
+            }
+        } while (t.quiet);
+        part.data = in.data;
+        part.len = rnd(in.len);
+        decode(&t, part, 3, 3, false, 1000);
+        for (int k = 0; k < 2; k++) {
+            assert(!mprotect((void *)page, getpagesize(), PROT_READ |
+                             (k ? PROT_EXEC : PROT_WRITE)));
+        }
+        rest.data = in.data + part.len - left_in(&t.s);
+        rest.len = in.len - (rest.data - in.data);
+        decode(&t, rest, 3, 3, true, 1000);
+        /* The same struct once more */
+        hash(&t, begin(&t));
+        decode(&t, in, 3, 3, true, 1000);
+        end(&t);
+        printf("%d ", i);
+        report("toggle", &t);
+        free(plain.data);
+        free(in.data);
+    }
+}
+
 /*
  * Pages of input, output or the struct that cannot be accessed until a handler
  * makes them so, or that are behind a file's end
@@ -438,10 +483,12 @@ static void test_bad(int rounds)
         Buffer in = compress_as(rnd(manners), plain);
         size_t in_room = (in.len / page_size + 3) * page_size;
         size_t out_room = 12 * page_size;
-        bool file = rnd(3) == 0, write = rnd(2), later = rnd(2);
+        bool in_struct = rnd(4) == 0;
+        bool file = rnd(3) == 0 && !in_struct, write = rnd(2), later = rnd(2);
         size_t at, off = rnd(64);
         uint8_t *map_in, *map_out;
-        Test t = { 0 };
+        Test *test = mmap(NULL, page_size, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         int ret = 0, k;
 
         assert(ftruncate(bad_fd, 0) == 0);
@@ -464,16 +511,16 @@ static void test_bad(int rounds)
         bad_count = bad_signal = 0;
 
         do {
-            end(&t);
-            new_test(&t, rnd(kinds));
-            hash(&t, begin(&t));
+            end(test);
+            new_test(test, rnd(kinds));
+            hash(test, begin(test));
             /* Which thread gets to the page is open. */
-        } while (t.quiet);
+        } while (test->quiet);
         if (later) {
             /* Once the first bytes are out */
-            set_io(&t.s, map_in + off, in.len, map_out, 100);
-            code(&t, false);
-            off = map_in + off + in.len - (map_in + left_in(&t.s)) - 0;
+            set_io(&test->s, map_in + off, in.len, map_out, 100);
+            code(test, false);
+            off += in.len - left_in(&test->s);
         }
         if (file) {
             assert(ftruncate(bad_fd, 3 * page_size) == 0);
@@ -484,28 +531,35 @@ static void test_bad(int rounds)
         if (sigsetjmp(bad_jump, 1) == 0) {
             size_t room = rnd(2) ? out_room - 200 : plain.len;
 
-            set_io(&t.s, map_in + off, in.len - (later ? in.len - left_in(&t.s)
+            set_io(&test->s, map_in + off, in.len - (later ? in.len - left_in(&test->s)
                                                        : 0),
                    map_out + 100, room - 100);
+            if (in_struct) {
+                mprotect(bad_page, page_size, PROT_READ | PROT_WRITE);
+                bad_page = (uint8_t *)test;
+                mprotect(bad_page, page_size, PROT_READ);
+            }
             for (k = 0; k < 3; k++) {
-                ret = code(&t, true);
-                hash(&t, ret);
+                ret = code(test, true);
+                hash(test, ret);
                 if (is_end(ret) || is_error(ret)) {
                     break;
                 }
             }
-            hash_fields(&t);
+            hash_fields(test);
             mprotect(bad_page, page_size, PROT_READ | PROT_WRITE);
             if (file) {
                 assert(ftruncate(bad_fd, 4 * page_size) == 0);
             }
-            hash_bytes(&t, map_out, 100);
-            hash_bytes(&t, map_out + 100, room - 100 - left_out(&t.s));
+            hash_bytes(test, map_out, 100);
+            hash_bytes(test, map_out + 100, room - 100 - left_out(&test->s));
         }
-        end(&t);
+        mprotect(bad_page, page_size, PROT_READ | PROT_WRITE);
+        end(test);
         printf("%d file %d write %d later %d leaves %d signals %d %d ",
                i, file, write, later, bad_leaves, bad_count, bad_signal);
-        report("bad", &t);
+        report("bad", test);
+        munmap(test, page_size);
         munmap(map_in, in_room);
         munmap(map_out, out_room);
         free(plain.data);
@@ -519,6 +573,7 @@ static const Scenario scenarios[] = {
     { "threads", test_threads },
     { "many", test_many },
     { "bad", test_bad },
+    { "toggle", test_toggle },
     { NULL }
 };
 

@@ -9,6 +9,8 @@
 typedef z_stream Stream;
 #include "stream-test.h"
 
+static const char entry[] = "inflate";
+
 static const struct {
     const char *name;
     int wbits, flush;
