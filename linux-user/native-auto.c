@@ -309,8 +309,8 @@ static void tell_mapped(const ElfFile *elf, const NativeLibrary *lib,
         }
         first = MIN(first, p->p_vaddr);
         end = MAX(end, p->p_vaddr + p->p_filesz);
-        if (offset >= (p->p_offset & TARGET_PAGE_MASK) &&
-            offset < p->p_offset + p->p_filesz && (p->p_flags & PF_X)) {
+        if ((p->p_flags & PF_X) && p->p_offset < offset + len &&
+            offset < p->p_offset + p->p_filesz) {
             code = p->p_vaddr + (offset - p->p_offset);
         }
     }

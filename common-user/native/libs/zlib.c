@@ -103,10 +103,10 @@ static target_ulong guest_msg(NativeTry *call, const char *msg)
         const char *host, *found;
 
         /* Constants only */
-        for (end = first;
-             end < image.end && !(page_get_flags(end) & PAGE_WRITE_ORG) &&
-             native_accessible(end, TARGET_PAGE_SIZE, PAGE_READ);
-             end += TARGET_PAGE_SIZE) {
+        end = first;
+        while (end < image.end && !(page_get_flags(end) & PAGE_WRITE_ORG) &&
+               native_accessible(end, TARGET_PAGE_SIZE, PAGE_READ)) {
+            end += TARGET_PAGE_SIZE;
         }
         host = end > first ? native_begin_read(call, first, end - first) : NULL;
         if (host) {
@@ -264,7 +264,8 @@ static bool is_valid(NativeTry *call, const ZlibStream *s)
 {
     target_ulong strm = native_untagged(call->arg[0]);
 
-    return (!s->common.strm || s->common.strm == strm) && NATIVE_GET(call, strm, GuestZlib, zalloc) &&
+    return (!s->common.strm || s->common.strm == strm) &&
+           NATIVE_GET(call, strm, GuestZlib, zalloc) &&
            NATIVE_GET(call, strm, GuestZlib, zfree);
 }
 

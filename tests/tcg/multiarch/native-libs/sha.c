@@ -17,34 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-/* As in openssl/sha.h, which not every compiler with the library has */
-typedef struct SHA_CTX {
-    uint32_t h[5], Nl, Nh, data[16];
-    unsigned num;
-} SHA_CTX;
-
-typedef struct SHA256_CTX {
-    uint32_t h[8], Nl, Nh, data[16];
-    unsigned num, md_len;
-} SHA256_CTX;
-
-typedef struct SHA512_CTX {
-    unsigned long long h[8], Nl, Nh, data[16];
-    unsigned num, md_len;
-} SHA512_CTX;
-
-#define DECLARE(NAME, CTX)                                              \
-    int NAME##_Init(CTX *c);                                            \
-    int NAME##_Update(CTX *c, const void *data, size_t len);            \
-    int NAME##_Final(unsigned char *md, CTX *c);                        \
-    unsigned char *NAME(const unsigned char *d, size_t n, unsigned char *md);
-
-DECLARE(SHA1, SHA_CTX)
-DECLARE(SHA224, SHA256_CTX)
-DECLARE(SHA256, SHA256_CTX)
-DECLARE(SHA384, SHA512_CTX)
-DECLARE(SHA512, SHA512_CTX)
+#include "sha.h"
 
 static uint64_t rng;
 static uint64_t result;
