@@ -98,13 +98,13 @@ int main(int argc, char **argv)
                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     assert(data != MAP_FAILED);
-    rng = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
+    rng = argc > 1 ? atoll(argv[1]) : 1;
     printf("seed %llu\n", (unsigned long long)rng);
     for (size_t i = 0; i < size; i++) {
         data[i] = rnd(256);
     }
     assert(mprotect(data + size, 65536, PROT_NONE) == 0);
-    signal(SIGSEGV, on_fault);
+    sigaction(SIGSEGV, &(struct sigaction) { .sa_handler = on_fault }, NULL);
     test_SHA1(data, size, rounds);
     test_SHA224(data, size, rounds);
     test_SHA256(data, size, rounds);

@@ -594,7 +594,7 @@ int main(int argc, char **argv)
 
     int rounds = argc > 2 ? atoi(argv[2]) : 20;
 
-    seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
+    seed = argc > 1 ? atoll(argv[1]) : 1;
     trace = getenv("TRACE");
 
     run(scenarios, rounds, argc > 3 ? argv[3] : NULL);
