@@ -72,6 +72,7 @@ static void hash_fields(Test *t);
 /* More calls that are allowed at any time: one of them */
 static void poke(Test *t);
 
+static size_t page_size;
 static __thread uint64_t rng;
 static uint64_t seed;
 
@@ -399,7 +400,7 @@ static void test_many(int rounds)
 /* The library's code becomes writable, and code again, in mid-stream. */
 static void test_toggle(int rounds)
 {
-    uintptr_t page = (uintptr_t)dlsym(RTLD_DEFAULT, entry) & -getpagesize();
+    uintptr_t page = (uintptr_t)dlsym(RTLD_DEFAULT, entry) & -page_size;
 
     assert(page);
     for (int i = 0; i < rounds; i++) {
@@ -420,7 +421,7 @@ static void test_toggle(int rounds)
         part.len = rnd(in.len);
         decode(&t, part, 3, 3, false, 1000);
         for (int k = 0; k < 2; k++) {
-            assert(!mprotect((void *)page, getpagesize(), PROT_READ |
+            assert(!mprotect((void *)page, page_size, PROT_READ |
                              (k ? PROT_EXEC : PROT_WRITE)));
         }
         rest.data = in.data + part.len - left_in(&t.s);
@@ -447,7 +448,6 @@ static volatile int bad_signal;
 static sigjmp_buf bad_jump;
 static bool bad_leaves;
 static int bad_fd = -1;
-static size_t page_size;
 
 static void on_bad(int sig, siginfo_t *si, void *uc)
 {
@@ -476,7 +476,6 @@ static void test_bad(int rounds)
     sigaction(SIGBUS, &sa, NULL);
     bad_fd = mkstemp(name);
     unlink(name);
-    page_size = getpagesize();
     for (int i = 0; i < rounds; i++) {
         seed_round(i);
         Buffer plain = make_plain(8 * 4096 + rnd(4096));
@@ -596,6 +595,7 @@ int main(int argc, char **argv)
 
     seed = argc > 1 ? atoll(argv[1]) : 1;
     trace = getenv("TRACE");
+    page_size = sysconf(_SC_PAGESIZE);
 
     run(scenarios, rounds, argc > 3 ? argv[3] : NULL);
     run(own_scenarios(), rounds, argc > 3 ? argv[3] : NULL);
