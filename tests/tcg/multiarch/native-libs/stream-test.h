@@ -443,8 +443,9 @@ static void test_toggle(int rounds)
  * makes them so, or that are behind a file's end
  */
 static uint8_t *bad_page;
-static volatile int bad_count;
-static volatile int bad_signal;
+/* volatile, as a handler writes these */
+static volatile int bad_count;  /* volatile, as above */
+static volatile int bad_signal; /* volatile, as above */
 static sigjmp_buf bad_jump;
 static bool bad_leaves;
 static int bad_fd = -1;
