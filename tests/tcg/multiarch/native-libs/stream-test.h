@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -596,7 +597,7 @@ int main(int argc, char **argv)
 
     seed = argc > 1 ? atoll(argv[1]) : 1;
     trace = getenv("TRACE");
-    page_size = sysconf(_SC_PAGESIZE);
+    page_size = getauxval(AT_PAGESZ);
 
     run(scenarios, rounds, argc > 3 ? argv[3] : NULL);
     run(own_scenarios(), rounds, argc > 3 ? argv[3] : NULL);
