@@ -166,13 +166,10 @@ static bool try_code(NativeTry *call)
     return done;
 }
 
-#define STREAM(NAME, COUNT, TRY) \
-    { .name = #NAME, .nargs = COUNT, .try = TRY, .is_stream = true }
-
 static NativeFunction functions[] = {
-    STREAM(BZ2_bzDecompressInit, 3, try_begin),
-    STREAM(BZ2_bzDecompress, 1, try_code),
-    STREAM(BZ2_bzDecompressEnd, 1, try_end),
+    NATIVE_STREAM(BZ2_bzDecompressInit, 3, try_begin),
+    NATIVE_STREAM(BZ2_bzDecompress, 1, try_code),
+    NATIVE_STREAM(BZ2_bzDecompressEnd, 1, try_end),
 };
 
 static const char *const proof[] = {

@@ -123,12 +123,7 @@ static void lzma_stream_store(NativeTry *call, NativeStream *s,
     target_ulong strm = native_untagged(call->arg[0]);
 
     container_of(s, LzmaStream, common)->avail_in = io->avail_in;
-    NATIVE_PUT(call, strm, GuestLzma, next_in, io->next_in);
-    NATIVE_PUT(call, strm, GuestLzma, avail_in, io->avail_in);
-    NATIVE_PUT(call, strm, GuestLzma, total_in, io->total_in);
-    NATIVE_PUT(call, strm, GuestLzma, next_out, io->next_out);
-    NATIVE_PUT(call, strm, GuestLzma, avail_out, io->avail_out);
-    NATIVE_PUT(call, strm, GuestLzma, total_out, io->total_out);
+    NATIVE_PUT_IO(call, strm, GuestLzma, io);
 }
 
 static void lzma_stream_free(NativeStream *common)
@@ -177,14 +172,7 @@ static LzmaStream *find(NativeTry *call, NativeIO *io)
         !native_accessible(strm, sizeof(GuestLzma), PAGE_READ)) {
         return NULL;
     }
-    *io = (NativeIO) {
-        .next_in = NATIVE_GET(call, strm, GuestLzma, next_in),
-        .avail_in = NATIVE_GET(call, strm, GuestLzma, avail_in),
-        .total_in = NATIVE_GET(call, strm, GuestLzma, total_in),
-        .next_out = NATIVE_GET(call, strm, GuestLzma, next_out),
-        .avail_out = NATIVE_GET(call, strm, GuestLzma, avail_out),
-        .total_out = NATIVE_GET(call, strm, GuestLzma, total_out),
-    };
+    *io = NATIVE_GET_IO(call, strm, GuestLzma);
     s = native_stream_find(&streams, call, strm,
                            NATIVE_GET(call, strm, GuestLzma, internal), io);
     return s ? container_of(s, LzmaStream, common) : NULL;
@@ -428,34 +416,30 @@ static bool try_crc(NativeTry *call)
     return true;
 }
 
-#define STREAM(NAME, COUNT, TRY, ...) \
-    { .name = #NAME, .nargs = COUNT, .try = TRY, .is_stream = true, \
-      __VA_ARGS__ }
-
 static NativeFunction functions[] = {
-    STREAM(lzma_stream_decoder, 4, try_begin, .kind = LZMA_STREAM),
-    STREAM(lzma_stream_decoder_mt, 2, try_begin, .kind = LZMA_STREAM_MT),
-    STREAM(lzma_auto_decoder, 4, try_begin, .kind = LZMA_AUTO),
-    STREAM(lzma_alone_decoder, 4, try_begin, .kind = LZMA_ALONE),
-    STREAM(lzma_code, 2, try_code),
-    STREAM(lzma_end, 1, try_end),
-    STREAM(lzma_get_check, 1, try_get_check),
-    STREAM(lzma_get_progress, 3, try_get_progress),
-    STREAM(lzma_memlimit_set, 4, try_memlimit_set),
-    STREAM(lzma_alone_encoder, 1, try_begin_other),
-    STREAM(lzma_block_decoder, 1, try_begin_other),
-    STREAM(lzma_block_encoder, 1, try_begin_other),
-    STREAM(lzma_easy_encoder, 1, try_begin_other),
-    STREAM(lzma_file_info_decoder, 1, try_begin_other),
-    STREAM(lzma_index_decoder, 1, try_begin_other),
-    STREAM(lzma_index_encoder, 1, try_begin_other),
-    STREAM(lzma_lzip_decoder, 1, try_begin_other),
-    STREAM(lzma_microlzma_decoder, 1, try_begin_other),
-    STREAM(lzma_microlzma_encoder, 1, try_begin_other),
-    STREAM(lzma_raw_decoder, 1, try_begin_other),
-    STREAM(lzma_raw_encoder, 1, try_begin_other),
-    STREAM(lzma_stream_encoder, 1, try_begin_other),
-    STREAM(lzma_stream_encoder_mt, 1, try_begin_other),
+    NATIVE_STREAM(lzma_stream_decoder, 4, try_begin, .kind = LZMA_STREAM),
+    NATIVE_STREAM(lzma_stream_decoder_mt, 2, try_begin, .kind = LZMA_STREAM_MT),
+    NATIVE_STREAM(lzma_auto_decoder, 4, try_begin, .kind = LZMA_AUTO),
+    NATIVE_STREAM(lzma_alone_decoder, 4, try_begin, .kind = LZMA_ALONE),
+    NATIVE_STREAM(lzma_code, 2, try_code),
+    NATIVE_STREAM(lzma_end, 1, try_end),
+    NATIVE_STREAM(lzma_get_check, 1, try_get_check),
+    NATIVE_STREAM(lzma_get_progress, 3, try_get_progress),
+    NATIVE_STREAM(lzma_memlimit_set, 4, try_memlimit_set),
+    NATIVE_STREAM(lzma_alone_encoder, 1, try_begin_other),
+    NATIVE_STREAM(lzma_block_decoder, 1, try_begin_other),
+    NATIVE_STREAM(lzma_block_encoder, 1, try_begin_other),
+    NATIVE_STREAM(lzma_easy_encoder, 1, try_begin_other),
+    NATIVE_STREAM(lzma_file_info_decoder, 1, try_begin_other),
+    NATIVE_STREAM(lzma_index_decoder, 1, try_begin_other),
+    NATIVE_STREAM(lzma_index_encoder, 1, try_begin_other),
+    NATIVE_STREAM(lzma_lzip_decoder, 1, try_begin_other),
+    NATIVE_STREAM(lzma_microlzma_decoder, 1, try_begin_other),
+    NATIVE_STREAM(lzma_microlzma_encoder, 1, try_begin_other),
+    NATIVE_STREAM(lzma_raw_decoder, 1, try_begin_other),
+    NATIVE_STREAM(lzma_raw_encoder, 1, try_begin_other),
+    NATIVE_STREAM(lzma_stream_encoder, 1, try_begin_other),
+    NATIVE_STREAM(lzma_stream_encoder_mt, 1, try_begin_other),
     { .name = "lzma_mt_block_size", .try = try_nothing },
     { .name = "lzma_crc32", .nargs = 3, .try = try_crc, .kind = 32 },
 #if TARGET_ABI_BITS == 64

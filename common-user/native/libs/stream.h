@@ -221,6 +221,31 @@ void native_put(NativeTry *call, target_ulong addr, uint64_t value,
     native_put(CALL, (ADDR) + offsetof(TYPE, FIELD), VALUE, \
                sizeof(((TYPE *)0)->FIELD))
 
+/* NativeIO of the guest's struct TYPE at ADDR, whose fields have these names */
+#define NATIVE_GET_IO(CALL, ADDR, TYPE)                                 \
+    ((NativeIO) {                                                       \
+        .next_in = NATIVE_GET(CALL, ADDR, TYPE, next_in),               \
+        .avail_in = NATIVE_GET(CALL, ADDR, TYPE, avail_in),             \
+        .total_in = NATIVE_GET(CALL, ADDR, TYPE, total_in),             \
+        .next_out = NATIVE_GET(CALL, ADDR, TYPE, next_out),             \
+        .avail_out = NATIVE_GET(CALL, ADDR, TYPE, avail_out),           \
+        .total_out = NATIVE_GET(CALL, ADDR, TYPE, total_out),           \
+    })
+#define NATIVE_PUT_IO(CALL, ADDR, TYPE, IO)                             \
+    do {                                                                \
+        NATIVE_PUT(CALL, ADDR, TYPE, next_in, (IO)->next_in);           \
+        NATIVE_PUT(CALL, ADDR, TYPE, avail_in, (IO)->avail_in);         \
+        NATIVE_PUT(CALL, ADDR, TYPE, total_in, (IO)->total_in);         \
+        NATIVE_PUT(CALL, ADDR, TYPE, next_out, (IO)->next_out);         \
+        NATIVE_PUT(CALL, ADDR, TYPE, avail_out, (IO)->avail_out);       \
+        NATIVE_PUT(CALL, ADDR, TYPE, total_out, (IO)->total_out);       \
+    } while (0)
+
+/* A row of a library's table: a function that takes a stream */
+#define NATIVE_STREAM(NAME, COUNT, TRY, ...)                            \
+    { .name = #NAME, .nargs = COUNT, .try = TRY, .is_stream = true,     \
+      ##__VA_ARGS__ }
+
 /**
  * native_arg64:
  * @call: the guest's call

@@ -185,12 +185,7 @@ static void zlib_stream_store(NativeTry *call, NativeStream *common,
 
     common->total_in = io->total_in;
     common->total_out = io->total_out;
-    NATIVE_PUT(call, strm, GuestZlib, next_in, io->next_in);
-    NATIVE_PUT(call, strm, GuestZlib, avail_in, io->avail_in);
-    NATIVE_PUT(call, strm, GuestZlib, total_in, io->total_in);
-    NATIVE_PUT(call, strm, GuestZlib, next_out, io->next_out);
-    NATIVE_PUT(call, strm, GuestZlib, avail_out, io->avail_out);
-    NATIVE_PUT(call, strm, GuestZlib, total_out, io->total_out);
+    NATIVE_PUT_IO(call, strm, GuestZlib, io);
     NATIVE_PUT(call, strm, GuestZlib, data_type, s->host.data_type);
     NATIVE_PUT(call, strm, GuestZlib, adler, s->host.adler);
     if (msg) {
@@ -224,7 +219,7 @@ static ZlibStream *zlib_stream(NativeStream *s)
     return s ? container_of(s, ZlibStream, common) : NULL;
 }
 
-/* Whether the guest's library is of 1.2.9 or later: a struct cannot be moved. */
+/* Whether the guest has 1.2.9 or later, where no struct can be moved */
 static bool checks_struct(void)
 {
     return native_library_has(&libz, "inflateValidate");
@@ -239,14 +234,7 @@ static ZlibStream *find(NativeTry *call, NativeIO *io)
     if (!streams.begun || !is_readable(strm)) {
         return NULL;
     }
-    *io = (NativeIO) {
-        .next_in = NATIVE_GET(call, strm, GuestZlib, next_in),
-        .avail_in = NATIVE_GET(call, strm, GuestZlib, avail_in),
-        .total_in = NATIVE_GET(call, strm, GuestZlib, total_in),
-        .next_out = NATIVE_GET(call, strm, GuestZlib, next_out),
-        .avail_out = NATIVE_GET(call, strm, GuestZlib, avail_out),
-        .total_out = NATIVE_GET(call, strm, GuestZlib, total_out),
-    };
+    *io = NATIVE_GET_IO(call, strm, GuestZlib);
     s = zlib_stream(native_stream_find(&streams, call, strm,
                                        NATIVE_GET(call, strm, GuestZlib, state),
                                        io));
@@ -740,35 +728,31 @@ static bool try_check(NativeTry *call)
     return true;
 }
 
-#define STREAM(NAME, COUNT, TRY, ...) \
-    { .name = #NAME, .nargs = COUNT, .try = TRY, .is_stream = true, \
-      __VA_ARGS__ }
-
 #define CHECK(NAME, KIND) \
     { .name = #NAME, .nargs = 3, .try = try_check, .kind = KIND, .least = 16 }
 
 static NativeFunction functions[] = {
-    STREAM(inflateInit_, 3, try_init, .kind = ZLIB_INIT),
-    STREAM(inflateInit2_, 4, try_init, .kind = ZLIB_INIT2),
-    STREAM(inflate, 2, try_inflate),
-    STREAM(inflateEnd, 1, try_end),
-    STREAM(inflateReset, 1, try_reset, .kind = ZLIB_RESET),
-    STREAM(inflateReset2, 2, try_reset, .kind = ZLIB_RESET2),
-    STREAM(inflateResetKeep, 1, try_reset, .kind = ZLIB_RESET_KEEP),
-    STREAM(inflateCopy, 2, try_copy),
-    STREAM(inflateSetDictionary, 3, try_set_dictionary),
-    STREAM(inflateGetDictionary, 3, try_get_dictionary),
-    STREAM(inflateSync, 1, try_sync),
-    STREAM(inflateSyncPoint, 1, try_query, .kind = ZLIB_SYNC_POINT),
-    STREAM(inflateMark, 1, try_query, .kind = ZLIB_MARK),
-    STREAM(inflateCodesUsed, 1, try_query, .kind = ZLIB_CODES_USED),
-    STREAM(inflatePrime, 3, try_set),
-    STREAM(inflateValidate, 2, try_set, .kind = 1),
-    STREAM(inflateGetHeader, 2, try_get_header),
-    STREAM(inflateBackInit_, 1, try_init, .kind = ZLIB_INIT_OTHER),
-    STREAM(deflateInit_, 1, try_init, .kind = ZLIB_INIT_OTHER),
-    STREAM(deflateInit2_, 1, try_init, .kind = ZLIB_INIT_OTHER),
-    STREAM(deflateCopy, 1, try_init, .kind = ZLIB_INIT_OTHER),
+    NATIVE_STREAM(inflateInit_, 3, try_init, .kind = ZLIB_INIT),
+    NATIVE_STREAM(inflateInit2_, 4, try_init, .kind = ZLIB_INIT2),
+    NATIVE_STREAM(inflate, 2, try_inflate),
+    NATIVE_STREAM(inflateEnd, 1, try_end),
+    NATIVE_STREAM(inflateReset, 1, try_reset, .kind = ZLIB_RESET),
+    NATIVE_STREAM(inflateReset2, 2, try_reset, .kind = ZLIB_RESET2),
+    NATIVE_STREAM(inflateResetKeep, 1, try_reset, .kind = ZLIB_RESET_KEEP),
+    NATIVE_STREAM(inflateCopy, 2, try_copy),
+    NATIVE_STREAM(inflateSetDictionary, 3, try_set_dictionary),
+    NATIVE_STREAM(inflateGetDictionary, 3, try_get_dictionary),
+    NATIVE_STREAM(inflateSync, 1, try_sync),
+    NATIVE_STREAM(inflateSyncPoint, 1, try_query, .kind = ZLIB_SYNC_POINT),
+    NATIVE_STREAM(inflateMark, 1, try_query, .kind = ZLIB_MARK),
+    NATIVE_STREAM(inflateCodesUsed, 1, try_query, .kind = ZLIB_CODES_USED),
+    NATIVE_STREAM(inflatePrime, 3, try_set),
+    NATIVE_STREAM(inflateValidate, 2, try_set, .kind = 1),
+    NATIVE_STREAM(inflateGetHeader, 2, try_get_header),
+    NATIVE_STREAM(inflateBackInit_, 1, try_init, .kind = ZLIB_INIT_OTHER),
+    NATIVE_STREAM(deflateInit_, 1, try_init, .kind = ZLIB_INIT_OTHER),
+    NATIVE_STREAM(deflateInit2_, 1, try_init, .kind = ZLIB_INIT_OTHER),
+    NATIVE_STREAM(deflateCopy, 1, try_init, .kind = ZLIB_INIT_OTHER),
     CHECK(crc32, ZLIB_CRC32),
     CHECK(crc32_z, ZLIB_CRC32_Z),
     CHECK(adler32, ZLIB_ADLER32),
