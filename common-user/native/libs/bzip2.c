@@ -55,14 +55,18 @@ static void bzip2_stream_store(NativeTry *call, NativeStream *s,
 {
     target_ulong strm = native_untagged(call->arg[0]);
 
-    NATIVE_PUT(call, strm, GuestBzip2, next_in, io->next_in);
-    NATIVE_PUT(call, strm, GuestBzip2, avail_in, io->avail_in);
-    NATIVE_PUT(call, strm, GuestBzip2, total_in_lo32, io->total_in);
-    NATIVE_PUT(call, strm, GuestBzip2, total_in_hi32, io->total_in >> 32);
-    NATIVE_PUT(call, strm, GuestBzip2, next_out, io->next_out);
-    NATIVE_PUT(call, strm, GuestBzip2, avail_out, io->avail_out);
-    NATIVE_PUT(call, strm, GuestBzip2, total_out_lo32, io->total_out);
-    NATIVE_PUT(call, strm, GuestBzip2, total_out_hi32, io->total_out >> 32);
+    GuestBzip2 g;
+
+    native_read(call, strm, &g, sizeof(g));
+    NATIVE_PUT(&g, next_in, io->next_in);
+    NATIVE_PUT(&g, avail_in, io->avail_in);
+    NATIVE_PUT(&g, total_in_lo32, io->total_in);
+    NATIVE_PUT(&g, total_in_hi32, io->total_in >> 32);
+    NATIVE_PUT(&g, next_out, io->next_out);
+    NATIVE_PUT(&g, avail_out, io->avail_out);
+    NATIVE_PUT(&g, total_out_lo32, io->total_out);
+    NATIVE_PUT(&g, total_out_hi32, io->total_out >> 32);
+    native_write(call, strm, &g, sizeof(g));
 }
 
 static void bzip2_stream_free(NativeStream *common)
@@ -81,18 +85,14 @@ static const NativeCoder coder = {
     .free = bzip2_stream_free,
 };
 
-static bool is_readable(target_ulong strm)
-{
-    return strm && native_accessible(strm, sizeof(GuestBzip2), PAGE_READ);
-}
-
 /* BZ2_bzDecompressInit(strm, verbosity, small) */
 static bool try_begin(NativeTry *call)
 {
     target_ulong strm = native_untagged(call->arg[0]);
+    GuestBzip2 g;
     Bzip2Stream *s;
 
-    if (!is_readable(strm)) {
+    if (!native_read_struct(call, strm, &g, sizeof(g))) {
         return false;
     }
     s = g_new0(Bzip2Stream, 1);
@@ -100,8 +100,7 @@ static bool try_begin(NativeTry *call)
     /* Otherwise it says what it does. */
     s->common.is_foreign = (int32_t)call->arg[1] != 0;
     s->common.is_synced = true;
-    s->common.is_early = !NATIVE_GET(call, strm, GuestBzip2, bzalloc) &&
-                         !NATIVE_GET(call, strm, GuestBzip2, bzfree);
+    s->common.is_early = !g.bzalloc && !g.bzfree;
     s->is_small = (int32_t)call->arg[2];
     native_stream_begin(&streams, strm, &s->common);
     return false;
@@ -111,10 +110,10 @@ static bool try_begin(NativeTry *call)
 static bool try_end(NativeTry *call)
 {
     target_ulong strm = native_untagged(call->arg[0]);
+    GuestBzip2 g;
 
-    if (is_readable(strm)) {
-        native_stream_end(&streams, strm,
-                          NATIVE_GET(call, strm, GuestBzip2, state));
+    if (native_read_struct(call, strm, &g, sizeof(g))) {
+        native_stream_end(&streams, strm, NATIVE_GET(&g, state));
     }
     return false;
 }
@@ -125,24 +124,25 @@ static bool try_code(NativeTry *call)
     target_ulong strm = native_untagged(call->arg[0]);
     NativeStream *common;
     Bzip2Stream *s;
+    GuestBzip2 g;
     NativeIO io;
     bool done;
 
-    if (!streams.begun || !is_readable(strm)) {
+    if (!streams.begun || !native_read_struct(call, strm, &g, sizeof(g))) {
         return false;
     }
     io = (NativeIO) {
-        .next_in = NATIVE_GET(call, strm, GuestBzip2, next_in),
-        .avail_in = NATIVE_GET(call, strm, GuestBzip2, avail_in),
-        .total_in = NATIVE_GET(call, strm, GuestBzip2, total_in_hi32) << 32 |
-                    NATIVE_GET(call, strm, GuestBzip2, total_in_lo32),
-        .next_out = NATIVE_GET(call, strm, GuestBzip2, next_out),
-        .avail_out = NATIVE_GET(call, strm, GuestBzip2, avail_out),
-        .total_out = NATIVE_GET(call, strm, GuestBzip2, total_out_hi32) << 32 |
-                     NATIVE_GET(call, strm, GuestBzip2, total_out_lo32),
+        .next_in = NATIVE_GET(&g, next_in),
+        .avail_in = NATIVE_GET(&g, avail_in),
+        .total_in = (uint64_t)NATIVE_GET(&g, total_in_hi32) << 32 |
+                    NATIVE_GET(&g, total_in_lo32),
+        .next_out = NATIVE_GET(&g, next_out),
+        .avail_out = NATIVE_GET(&g, avail_out),
+        .total_out = (uint64_t)NATIVE_GET(&g, total_out_hi32) << 32 |
+                     NATIVE_GET(&g, total_out_lo32),
     };
-    common = native_stream_find(&streams, call, strm,
-                                NATIVE_GET(call, strm, GuestBzip2, state), &io);
+    common = native_stream_find(&streams, call, strm, NATIVE_GET(&g, state),
+                                &io);
     if (!common) {
         return false;
     }

@@ -122,8 +122,12 @@ static void lzma_stream_store(NativeTry *call, NativeStream *s,
 {
     target_ulong strm = native_untagged(call->arg[0]);
 
+    GuestLzma g;
+
     container_of(s, LzmaStream, common)->avail_in = io->avail_in;
-    NATIVE_PUT_IO(call, strm, GuestLzma, io);
+    native_read(call, strm, &g, sizeof(g));
+    NATIVE_PUT_IO(&g, io);
+    native_write(call, strm, &g, sizeof(g));
 }
 
 static void lzma_stream_free(NativeStream *common)
@@ -163,25 +167,23 @@ static bool has_filters(void)
 }
 
 /* The stream at the first argument, and its struct; or NULL */
-static LzmaStream *find(NativeTry *call, NativeIO *io)
+static LzmaStream *find(NativeTry *call, GuestLzma *g)
 {
     target_ulong strm = native_untagged(call->arg[0]);
     NativeStream *s;
 
-    if (!streams.begun || !strm ||
-        !native_accessible(strm, sizeof(GuestLzma), PAGE_READ)) {
+    if (!streams.begun || !native_read_struct(call, strm, g, sizeof(*g))) {
         return NULL;
     }
-    *io = NATIVE_GET_IO(call, strm, GuestLzma);
-    s = native_stream_find(&streams, call, strm,
-                           NATIVE_GET(call, strm, GuestLzma, internal), io);
+    s = native_stream_find(&streams, call, strm, NATIVE_GET(g, internal),
+                           &NATIVE_GET_IO(g));
     return s ? container_of(s, LzmaStream, common) : NULL;
 }
 
 /* The same if it is the host's alone */
-static LzmaStream *find_running(NativeTry *call, NativeIO *io)
+static LzmaStream *find_running(NativeTry *call, GuestLzma *g)
 {
-    LzmaStream *s = find(call, io);
+    LzmaStream *s = find(call, g);
 
     return s && !s->common.is_synced ? s : NULL;
 }
@@ -207,8 +209,11 @@ static bool try_begin(NativeTry *call)
         limit = native_arg64(call, 1, &next);
         flags = kind == LZMA_ALONE ? 0 : native_word(call, next);
     } else if (native_accessible(mt, sizeof(GuestLzmaMt), PAGE_READ)) {
-        limit = NATIVE_GET(call, mt, GuestLzmaMt, memlimit_stop);
-        flags = NATIVE_GET(call, mt, GuestLzmaMt, flags);
+        GuestLzmaMt options;
+
+        native_read(call, mt, &options, sizeof(options));
+        limit = NATIVE_GET(&options, memlimit_stop);
+        flags = NATIVE_GET(&options, flags);
     }
     s->common.is_foreign = limit != UINT64_MAX || !is_recent() ||
                            (kind == LZMA_STREAM_MT && !has_filters());
@@ -234,41 +239,32 @@ static bool try_begin_other(NativeTry *call)
 static bool try_end(NativeTry *call)
 {
     target_ulong strm = native_untagged(call->arg[0]);
+    GuestLzma g;
 
-    if (strm && native_accessible(strm, sizeof(GuestLzma), PAGE_READ)) {
-        native_stream_end(&streams, strm,
-                          NATIVE_GET(call, strm, GuestLzma, internal));
+    if (native_read_struct(call, strm, &g, sizeof(g))) {
+        native_stream_end(&streams, strm, NATIVE_GET(&g, internal));
     }
     return false;
 }
 
 /* What lzma_code() of liblzma checks before it decodes */
-static lzma_ret check_call(NativeTry *call, LzmaStream *s, const NativeIO *io)
+static lzma_ret check_call(LzmaStream *s, const GuestLzma *g, uint32_t action)
 {
-    target_ulong strm = native_untagged(call->arg[0]);
-    uint32_t action = call->arg[1];
-
-    if ((!io->next_in && io->avail_in) || (!io->next_out && io->avail_out) ||
+    if ((!g->next_in && g->avail_in) || (!g->next_out && g->avail_out) ||
         (action != LZMA_RUN && action != LZMA_FINISH)) {
         return LZMA_PROG_ERROR;
     }
-    for (unsigned i = 0; i < 4; i++) {
-        if (NATIVE_GET(call, strm, GuestLzma, reserved_ptr[i])) {
-            return LZMA_OPTIONS_ERROR;
-        }
-    }
-    if (NATIVE_GET(call, strm, GuestLzma, reserved_int2) ||
-        NATIVE_GET(call, strm, GuestLzma, reserved_int[0]) ||
-        NATIVE_GET(call, strm, GuestLzma, reserved_int[1]) ||
-        NATIVE_GET(call, strm, GuestLzma, reserved_enum[0]) ||
-        NATIVE_GET(call, strm, GuestLzma, reserved_enum[1])) {
+    if (g->reserved_ptr[0] || g->reserved_ptr[1] || g->reserved_ptr[2] ||
+        g->reserved_ptr[3] || g->reserved_int2 || g->reserved_int[0] ||
+        g->reserved_int[1] || g->reserved_enum[0] || g->reserved_enum[1]) {
         return LZMA_OPTIONS_ERROR;
     }
     switch (s->sequence) {
     case LZMA_SEQUENCE_RUN:
         return LZMA_OK;
     case LZMA_SEQUENCE_FINISH:
-        return action == LZMA_FINISH && io->avail_in == s->avail_in
+        return action == LZMA_FINISH &&
+               NATIVE_GET(g, avail_in) == s->avail_in
                ? LZMA_OK : LZMA_PROG_ERROR;
     case LZMA_SEQUENCE_END:
         return LZMA_STREAM_END;
@@ -307,8 +303,9 @@ static lzma_ret ended(LzmaStream *s)
 /* lzma_code(strm, action) */
 static bool try_code(NativeTry *call)
 {
+    GuestLzma g;
+    LzmaStream *s = find(call, &g);
     NativeIO io;
-    LzmaStream *s = find(call, &io);
     uint32_t action = call->arg[1];
     lzma_ret ret;
     bool done;
@@ -318,19 +315,18 @@ static bool try_code(NativeTry *call)
     }
     if (!s->begun &&
         (native_tags_checked(call->env) ||
-         (s->kind == LZMA_STREAM_MT &&
-          NATIVE_GET(call, native_untagged(call->arg[0]), GuestLzma,
-                     allocator)))) {
+         (s->kind == LZMA_STREAM_MT && g.allocator))) {
         return try_end(call);
     }
     if (!s->common.is_synced) {
         native_touch(call, native_untagged(call->arg[0]), sizeof(GuestLzma));
     }
-    ret = check_call(call, s, &io);
+    ret = check_call(s, &g, action);
     if (ret != LZMA_OK) {
         call->result = ret;
         return !s->common.is_synced;
     }
+    io = NATIVE_GET_IO(&g);
     if (action == LZMA_FINISH) {
         s->sequence = LZMA_SEQUENCE_FINISH;
         s->avail_in = io.avail_in;
@@ -344,8 +340,8 @@ static bool try_code(NativeTry *call)
 /* lzma_get_check(strm) */
 static bool try_get_check(NativeTry *call)
 {
-    NativeIO io;
-    LzmaStream *s = find_running(call, &io);
+    GuestLzma g;
+    LzmaStream *s = find_running(call, &g);
 
     if (!s || !s->begun) {
         return false;
@@ -364,8 +360,8 @@ static bool try_memlimit_set(NativeTry *call)
 {
     unsigned next;
     uint64_t limit = native_arg64(call, 1, &next);
-    NativeIO io;
-    LzmaStream *s = find(call, &io);
+    GuestLzma g;
+    LzmaStream *s = find(call, &g);
 
     if (s && s->common.is_synced && !s->begun) {
         return try_end(call);
@@ -383,14 +379,16 @@ static bool try_memlimit_set(NativeTry *call)
  */
 static bool try_get_progress(NativeTry *call)
 {
-    NativeIO io;
-    LzmaStream *s = find_running(call, &io);
+    GuestLzma g;
+    LzmaStream *s = find_running(call, &g);
 
     if (!s || s->kind != LZMA_STREAM_MT) {
         return false;
     }
-    native_put(call, native_untagged(call->arg[1]), io.total_in, 8);
-    native_put(call, native_untagged(call->arg[2]), io.total_out, 8);
+    native_put(call, native_untagged(call->arg[1]), NATIVE_GET(&g, total_in),
+               8);
+    native_put(call, native_untagged(call->arg[2]), NATIVE_GET(&g, total_out),
+               8);
     return true;
 }
 

@@ -45,7 +45,11 @@
 
 /* Of a thread */
 typedef struct NativeThread {
-    NativeStream *current;      /* what native_stream_find() returned last */
+    NativeStream *current;      /* the last one, or NULL */
+    /* How it is found again, if generation is still the same */
+    const NativeStreams *all;
+    uint64_t strm, state;
+    unsigned generation;
     /* zlib's inflate() gives back what inflatePrime() has put in. */
     uint8_t before[BEFORE], in[SLICE], out[SLICE];
 } NativeThread;
@@ -54,6 +58,9 @@ typedef struct NativeThread {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static unsigned running_count;
+
+/* Changes with each change of a table */
+static unsigned generation;
 
 static void unref(NativeStream *s)
 {
@@ -83,7 +90,9 @@ static NativeThread *this_thread(void)
     return thread;
 }
 
-static void set_current(NativeStream *s)
+/* With the lock held: what is to be found next time, too */
+static void set_current(NativeStreams *all, uint64_t strm, uint64_t state,
+                        NativeStream *s)
 {
     NativeThread *thread = this_thread();
 
@@ -92,6 +101,10 @@ static void set_current(NativeStream *s)
     }
     unref(thread->current);
     thread->current = s;
+    thread->all = all;
+    thread->strm = strm;
+    thread->state = state;
+    thread->generation = generation;
 }
 
 bool native_streams_used(void)
@@ -106,20 +119,30 @@ static void unref_value(gpointer s)
 
 static GHashTable *new_table(void)
 {
-    return g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
+    return g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
                                  unref_value);
 }
 
-static void insert(GHashTable *table, uint64_t key, NativeStream *s)
+/* @key is the stream's, and remains as it is. */
+static void insert(GHashTable *table, uint64_t *key, NativeStream *s)
 {
     qatomic_inc(&s->refs);
-    g_hash_table_insert(table, g_memdup2(&key, sizeof(key)), s);
+    g_hash_table_replace(table, key, s);
+    qatomic_set(&generation, generation + 1);
+}
+
+static void remove_begun(NativeStreams *all, uint64_t strm)
+{
+    if (g_hash_table_remove(all->begun, &strm)) {
+        qatomic_set(&generation, generation + 1);
+    }
 }
 
 static void remove_running(NativeStreams *all, uint64_t state)
 {
     if (g_hash_table_remove(all->running, &state)) {
         qatomic_set(&running_count, running_count - 1);
+        qatomic_set(&generation, generation + 1);
     }
 }
 
@@ -132,36 +155,58 @@ static void drop(NativeStreams *all, NativeStream *s)
 
 void native_stream_begin(NativeStreams *all, target_ulong strm, NativeStream *s)
 {
-    uint64_t key = strm;
-
+    s->begun = strm;
     pthread_mutex_lock(&lock);
     if (!all->begun) {
         all->begun = new_table();
         all->running = new_table();
     }
-    insert(all->begun, key, s);
+    insert(all->begun, &s->begun, s);
+    set_current(all, strm, 0, s);
     pthread_mutex_unlock(&lock);
+}
+
+static bool is_begun(const NativeStream *s)
+{
+    return s && !s->state;
+}
+
+static bool is_current(const NativeThread *thread, const NativeStreams *all,
+                       uint64_t strm)
+{
+    return thread->all == all && thread->strm == strm &&
+           thread->generation == qatomic_read(&generation);
+}
+
+NativeStream *native_stream_just_begun(NativeStreams *all, target_ulong strm)
+{
+    NativeThread *thread = this_thread();
+
+    return is_begun(thread->current) && is_current(thread, all, strm)
+           ? thread->current : NULL;
 }
 
 void native_stream_end(NativeStreams *all, target_ulong strm, uint64_t state)
 {
-    uint64_t key = strm;
     NativeStream *s;
 
     if (!all->begun) {
         return;
     }
     pthread_mutex_lock(&lock);
-    g_hash_table_remove(all->begun, &key);
+    remove_begun(all, strm);
     s = g_hash_table_lookup(all->running, &state);
     if (s && (!s->strm || s->strm == strm)) {
         remove_running(all, state);
     }
-    set_current(NULL);
+    set_current(NULL, 0, 0, NULL);
     pthread_mutex_unlock(&lock);
 }
 
-/* With the lock held: the stream that has been begun at @strm becomes one. */
+/*
+ * With the lock held: the stream that has been begun at @strm becomes that of
+ * @state.
+ */
 static void adopt(NativeStreams *all, CPUState *cpu, uint64_t strm,
                   uint64_t state, const NativeIO *io)
 {
@@ -176,7 +221,7 @@ static void adopt(NativeStreams *all, CPUState *cpu, uint64_t strm,
          * It could not be initialised, and the old one goes on; or the struct
          * of another one has been moved there.
          */
-        g_hash_table_remove(all->begun, &strm);
+        remove_begun(all, strm);
         return;
     }
     remove_running(all, state);
@@ -184,10 +229,31 @@ static void adopt(NativeStreams *all, CPUState *cpu, uint64_t strm,
     /* Who sets a breakpoint in a function wants to see it run. */
     if (!s->is_foreign && g_hash_table_size(all->running) < MOST_STREAMS &&
         QTAILQ_EMPTY(&cpu->breakpoints)) {
-        insert(all->running, state, s);
+        insert(all->running, &s->state, s);
         qatomic_set(&running_count, running_count + 1);
     }
-    g_hash_table_remove(all->begun, &strm);
+    remove_begun(all, strm);
+}
+
+NativeStream *native_stream_known(NativeStreams *all, target_ulong strm,
+                                  uint64_t state)
+{
+    NativeThread *thread = this_thread();
+    NativeStream *s;
+    uint64_t key = strm;
+
+    if ((thread->state == state || is_begun(thread->current)) &&
+        is_current(thread, all, strm)) {
+        return thread->current;
+    }
+    pthread_mutex_lock(&lock);
+    s = g_hash_table_lookup(all->begun, &key);
+    if (!s) {
+        s = g_hash_table_lookup(all->running, &state);
+    }
+    set_current(all, strm, state, s);
+    pthread_mutex_unlock(&lock);
+    return s;
 }
 
 NativeStream *native_stream_find(NativeStreams *all, NativeTry *call,
@@ -199,61 +265,38 @@ NativeStream *native_stream_find(NativeStreams *all, NativeTry *call,
     if (!all->begun || !state) {
         return NULL;
     }
-    pthread_mutex_lock(&lock);
-    adopt(all, env_cpu(call->env), strm, state, io);
-    s = g_hash_table_lookup(all->running, &state);
-    set_current(s);
+    s = native_stream_known(all, strm, state);
+    if (is_begun(s)) {
+        pthread_mutex_lock(&lock);
+        adopt(all, env_cpu(call->env), strm, state, io);
+        s = g_hash_table_lookup(all->running, &state);
+        set_current(all, strm, state, s);
+        pthread_mutex_unlock(&lock);
+    }
     if (s && s->is_synced &&
         (s->total_in != io->total_in || s->total_out != io->total_out)) {
         /* The guest's own code has seen something else. */
+        pthread_mutex_lock(&lock);
         drop(all, s);
-        s = NULL;
-    } else if (s && s->is_ready) {
+        pthread_mutex_unlock(&lock);
+        return NULL;
+    }
+    if (s && s->is_ready) {
         s->is_synced = false;
     }
-    pthread_mutex_unlock(&lock);
     return s;
-}
-
-static NativeStream *look_up(GHashTable *table, uint64_t key)
-{
-    NativeStream *s;
-
-    pthread_mutex_lock(&lock);
-    s = g_hash_table_lookup(table, &key);
-    set_current(s);
-    pthread_mutex_unlock(&lock);
-    return s;
-}
-
-NativeStream *native_stream_begun(NativeStreams *all, target_ulong strm)
-{
-    return look_up(all->begun, strm);
-}
-
-NativeStream *native_stream_running(NativeStreams *all, uint64_t state)
-{
-    return look_up(all->running, state);
 }
 
 void native_stream_enter(NativeTry *call, NativeStream *s)
 {
-    bool busy;
-
-    pthread_mutex_lock(&lock);
-    busy = s->is_busy;
-    s->is_busy = true;
-    pthread_mutex_unlock(&lock);
-    if (busy) {
+    if (qatomic_xchg(&s->is_busy, true)) {
         cpu_loop_exit_restore(env_cpu(call->env), call->ra);
     }
 }
 
 void native_stream_leave(NativeStream *s)
 {
-    pthread_mutex_lock(&lock);
-    s->is_busy = false;
-    pthread_mutex_unlock(&lock);
+    qatomic_store_release(&s->is_busy, false);
 }
 
 bool native_accessible(target_ulong addr, target_ulong len, int prot)
@@ -294,6 +337,16 @@ void native_read(NativeTry *call, target_ulong addr, void *buf, size_t len)
     set_helper_retaddr(call->ra);
     memcpy(buf, g2h_untagged(native_untagged(addr)), len);
     clear_helper_retaddr();
+}
+
+bool native_read_struct(NativeTry *call, target_ulong addr, void *g,
+                        size_t size)
+{
+    if (!addr || !native_accessible(addr, size, PAGE_READ)) {
+        return false;
+    }
+    native_read(call, addr, g, size);
+    return true;
 }
 
 void native_write(NativeTry *call, target_ulong addr, const void *buf,
@@ -435,9 +488,7 @@ bool native_stream_run(NativeStreams *all, NativeTry *call, NativeStream *s,
             }
         }
         native_read(call, io->next_in, thread->in, slice.in_len);
-        if (slice.out_len && (!s->is_synced || s->is_early) &&
-            !native_accessible(native_untagged(io->next_out), slice.out_len,
-                               PAGE_WRITE | PAGE_ANON)) {
+        if (slice.out_len && out_file && (!s->is_synced || s->is_early)) {
             /* Find the end of a file before there is output to be lost. */
             cpu_stb_data_ra(call->env, native_untagged(io->next_out),
                             cpu_ldub_data_ra(call->env,

@@ -49,8 +49,9 @@ typedef struct NativeCoder {
 /**
  * NativeStream: the beginning of a library's own struct
  * @coder: its functions
+ * @begun: guest address of its struct, as native_stream_begin() was given it
  * @state: guest address of the guest's state, by which a stream is known: the
- *         guest may move the struct that points to it
+ *         guest may move the struct that points to it. 0 until it is found.
  * @strm: guest address of its struct if no copy of that will do, or 0
  * @is_synced: the guest's state is the same as the host's, so that any call may
  *             be left to it
@@ -67,6 +68,7 @@ typedef struct NativeCoder {
  */
 struct NativeStream {
     const NativeCoder *coder;
+    uint64_t begun;
     uint64_t state;
     target_ulong strm;
     bool is_synced, is_ready, is_early, is_foreign, looks_back;
@@ -95,6 +97,18 @@ void native_stream_begin(NativeStreams *all, target_ulong strm,
                          NativeStream *s);
 
 /**
+ * native_stream_just_begun:
+ * @all: the library's streams
+ * @strm: guest address of a struct
+ *
+ * A short cut for functions that a library's own initialisation calls.
+ *
+ * Returns: what this thread's last native_stream_begin() was given, if it was
+ * for @strm and no stream has come or gone since; or NULL.
+ */
+NativeStream *native_stream_just_begun(NativeStreams *all, target_ulong strm);
+
+/**
  * native_stream_end:
  * @all: the library's streams
  * @strm: guest address of the struct
@@ -120,11 +134,19 @@ NativeStream *native_stream_find(NativeStreams *all, NativeTry *call,
                                  target_ulong strm, uint64_t state,
                                  const NativeIO *io);
 
-/* What native_stream_begin() was given for @strm, until it has been found */
-NativeStream *native_stream_begun(NativeStreams *all, target_ulong strm);
-
-/* As native_stream_find(), without a look at the struct, or at what is begun */
-NativeStream *native_stream_running(NativeStreams *all, uint64_t state);
+/**
+ * native_stream_known:
+ * @all: the library's streams
+ * @strm: guest address of the struct
+ * @state: guest address of its state
+ *
+ * As native_stream_find(), without a look at the struct.
+ *
+ * Returns: what native_stream_begin() was given for @strm, if that has not been
+ * found since; or the stream of @state; or NULL.
+ */
+NativeStream *native_stream_known(NativeStreams *all, target_ulong strm,
+                                  uint64_t state);
 
 /**
  * native_stream_run:
@@ -178,6 +200,18 @@ void native_write(NativeTry *call, target_ulong addr, const void *buf,
                   size_t len);
 
 /**
+ * native_read_struct:
+ * @call: the guest's call
+ * @addr: guest address of a struct
+ * @g: where to copy it to
+ * @size: its size
+ *
+ * Returns: false if it cannot be read, for the guest's own code to find that.
+ */
+bool native_read_struct(NativeTry *call, target_ulong addr, void *g,
+                        size_t size);
+
+/**
  * native_begin_read:
  * @call: the guest's call
  * @addr: guest address
@@ -213,32 +247,30 @@ uint64_t native_get(NativeTry *call, target_ulong addr, size_t size);
 void native_put(NativeTry *call, target_ulong addr, uint64_t value,
                 size_t size);
 
-/* The same for a field of the guest's struct TYPE at ADDR */
-#define NATIVE_GET(CALL, ADDR, TYPE, FIELD) \
-    native_get(CALL, (ADDR) + offsetof(TYPE, FIELD), \
-               sizeof(((TYPE *)0)->FIELD))
-#define NATIVE_PUT(CALL, ADDR, TYPE, FIELD, VALUE) \
-    native_put(CALL, (ADDR) + offsetof(TYPE, FIELD), VALUE, \
-               sizeof(((TYPE *)0)->FIELD))
+/* A field of a guest's struct, of which G is a copy: native_read() */
+#define NATIVE_GET(G, FIELD) \
+    (sizeof((G)->FIELD) == 4 ? tswap32((G)->FIELD) : tswap64((G)->FIELD))
+#define NATIVE_PUT(G, FIELD, VALUE) \
+    ((G)->FIELD = sizeof((G)->FIELD) == 4 ? tswap32(VALUE) : tswap64(VALUE))
 
-/* NativeIO of the guest's struct TYPE at ADDR, whose fields have these names */
-#define NATIVE_GET_IO(CALL, ADDR, TYPE)                                 \
-    ((NativeIO) {                                                       \
-        .next_in = NATIVE_GET(CALL, ADDR, TYPE, next_in),               \
-        .avail_in = NATIVE_GET(CALL, ADDR, TYPE, avail_in),             \
-        .total_in = NATIVE_GET(CALL, ADDR, TYPE, total_in),             \
-        .next_out = NATIVE_GET(CALL, ADDR, TYPE, next_out),             \
-        .avail_out = NATIVE_GET(CALL, ADDR, TYPE, avail_out),           \
-        .total_out = NATIVE_GET(CALL, ADDR, TYPE, total_out),           \
+/* NativeIO of a struct whose fields have these names */
+#define NATIVE_GET_IO(G)                                \
+    ((NativeIO) {                                       \
+        .next_in = NATIVE_GET(G, next_in),              \
+        .avail_in = NATIVE_GET(G, avail_in),            \
+        .total_in = NATIVE_GET(G, total_in),            \
+        .next_out = NATIVE_GET(G, next_out),            \
+        .avail_out = NATIVE_GET(G, avail_out),          \
+        .total_out = NATIVE_GET(G, total_out),          \
     })
-#define NATIVE_PUT_IO(CALL, ADDR, TYPE, IO)                             \
-    do {                                                                \
-        NATIVE_PUT(CALL, ADDR, TYPE, next_in, (IO)->next_in);           \
-        NATIVE_PUT(CALL, ADDR, TYPE, avail_in, (IO)->avail_in);         \
-        NATIVE_PUT(CALL, ADDR, TYPE, total_in, (IO)->total_in);         \
-        NATIVE_PUT(CALL, ADDR, TYPE, next_out, (IO)->next_out);         \
-        NATIVE_PUT(CALL, ADDR, TYPE, avail_out, (IO)->avail_out);       \
-        NATIVE_PUT(CALL, ADDR, TYPE, total_out, (IO)->total_out);       \
+#define NATIVE_PUT_IO(G, IO)                            \
+    do {                                                \
+        NATIVE_PUT(G, next_in, (IO)->next_in);          \
+        NATIVE_PUT(G, avail_in, (IO)->avail_in);        \
+        NATIVE_PUT(G, total_in, (IO)->total_in);        \
+        NATIVE_PUT(G, next_out, (IO)->next_out);        \
+        NATIVE_PUT(G, avail_out, (IO)->avail_out);      \
+        NATIVE_PUT(G, total_out, (IO)->total_out);      \
     } while (0)
 
 /* A row of a library's table: a function that takes a stream */

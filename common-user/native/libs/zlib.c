@@ -33,6 +33,7 @@ typedef struct GuestZlib {
 typedef struct ZlibStream {
     NativeStream common;
     int wbits;
+    bool is_outer;              /* inflateInit_() calls inflateInit2_(). */
     bool has_allocator;         /* the guest's, which may count or fail */
     bool begun;
     z_stream host;
@@ -182,15 +183,18 @@ static void zlib_stream_store(NativeTry *call, NativeStream *common,
     ZlibStream *s = container_of(common, ZlibStream, common);
     target_ulong strm = native_untagged(call->arg[0]);
     target_ulong msg = s->host.msg ? guest_msg(call, s->host.msg) : 0;
+    GuestZlib g;
 
     common->total_in = io->total_in;
     common->total_out = io->total_out;
-    NATIVE_PUT_IO(call, strm, GuestZlib, io);
-    NATIVE_PUT(call, strm, GuestZlib, data_type, s->host.data_type);
-    NATIVE_PUT(call, strm, GuestZlib, adler, s->host.adler);
+    native_read(call, strm, &g, sizeof(g));
+    NATIVE_PUT_IO(&g, io);
+    NATIVE_PUT(&g, data_type, s->host.data_type);
+    NATIVE_PUT(&g, adler, s->host.adler);
     if (msg) {
-        NATIVE_PUT(call, strm, GuestZlib, msg, msg);
+        NATIVE_PUT(&g, msg, msg);
     }
+    native_write(call, strm, &g, sizeof(g));
 }
 
 static void zlib_stream_free(NativeStream *common)
@@ -209,11 +213,6 @@ static const NativeCoder coder = {
     .free = zlib_stream_free,
 };
 
-static bool is_readable(target_ulong strm)
-{
-    return strm && native_accessible(strm, sizeof(GuestZlib), PAGE_READ);
-}
-
 static ZlibStream *zlib_stream(NativeStream *s)
 {
     return s ? container_of(s, ZlibStream, common) : NULL;
@@ -226,35 +225,32 @@ static bool checks_struct(void)
 }
 
 /* The stream at the first argument, and its struct; or NULL */
-static ZlibStream *find(NativeTry *call, NativeIO *io)
+static ZlibStream *find(NativeTry *call, GuestZlib *g)
 {
     target_ulong strm = native_untagged(call->arg[0]);
     ZlibStream *s;
 
-    if (!streams.begun || !is_readable(strm)) {
+    if (!streams.begun || !native_read_struct(call, strm, g, sizeof(*g))) {
         return NULL;
     }
-    *io = NATIVE_GET_IO(call, strm, GuestZlib);
     s = zlib_stream(native_stream_find(&streams, call, strm,
-                                       NATIVE_GET(call, strm, GuestZlib, state),
-                                       io));
+                                       NATIVE_GET(g, state),
+                                       &NATIVE_GET_IO(g)));
     if (s && !s->common.strm && checks_struct()) {
         s->common.strm = strm;
     }
     if (s && !s->has_allocator) {
-        zlib_alloc = NATIVE_GET(call, strm, GuestZlib, zalloc);
+        zlib_alloc = NATIVE_GET(g, zalloc);
     }
     return s;
 }
 
 /* What inflateStateCheck() of zlib checks, as a state that is the host's is */
-static bool is_valid(NativeTry *call, const ZlibStream *s)
+static bool is_valid(NativeTry *call, const ZlibStream *s, const GuestZlib *g)
 {
     target_ulong strm = native_untagged(call->arg[0]);
 
-    return (!s->common.strm || s->common.strm == strm) &&
-           NATIVE_GET(call, strm, GuestZlib, zalloc) &&
-           NATIVE_GET(call, strm, GuestZlib, zfree);
+    return (!s->common.strm || s->common.strm == strm) && g->zalloc && g->zfree;
 }
 
 /*
@@ -263,10 +259,10 @@ static bool is_valid(NativeTry *call, const ZlibStream *s)
  */
 static ZlibStream *enter_running(NativeTry *call)
 {
-    NativeIO io;
-    ZlibStream *s = find(call, &io);
+    GuestZlib g;
+    ZlibStream *s = find(call, &g);
 
-    if (!s || s->common.is_synced || !is_valid(call, s)) {
+    if (!s || s->common.is_synced || !is_valid(call, s, &g)) {
         return NULL;
     }
     native_stream_enter(call, &s->common);
@@ -319,20 +315,23 @@ static bool try_init(NativeTry *call)
     target_ulong strm = native_untagged(call->arg[0]);
     int kind = call->fn->kind;
     int wbits = kind == ZLIB_INIT2 ? (int32_t)call->arg[1] : MAX_WBITS;
-    target_ulong zalloc;
+    GuestZlib g;
     ZlibStream *s;
 
-    if (!is_readable(strm)) {
+    if (!native_read_struct(call, strm, &g, sizeof(g))) {
         return false;
     }
-    zalloc = NATIVE_GET(call, strm, GuestZlib, zalloc);
-    s = new_stream();
+    s = zlib_stream(native_stream_just_begun(&streams, strm));
+    if (!s || !s->is_outer) {
+        s = new_stream();
+        native_stream_begin(&streams, strm, &s->common);
+    }
+    s->is_outer = kind == ZLIB_INIT;
     s->wbits = wbits;
-    s->has_allocator = zalloc && zalloc != zlib_alloc;
+    s->has_allocator = g.zalloc && NATIVE_GET(&g, zalloc) != zlib_alloc;
     s->common.is_foreign = kind == ZLIB_INIT_OTHER || !is_whole_window(wbits);
     s->common.is_synced = true;
     s->common.is_early = !s->has_allocator;
-    native_stream_begin(&streams, strm, &s->common);
     return false;
 }
 
@@ -340,10 +339,10 @@ static bool try_init(NativeTry *call)
 static bool try_end(NativeTry *call)
 {
     target_ulong strm = native_untagged(call->arg[0]);
+    GuestZlib g;
 
-    if (is_readable(strm)) {
-        native_stream_end(&streams, strm,
-                          NATIVE_GET(call, strm, GuestZlib, state));
+    if (native_read_struct(call, strm, &g, sizeof(g))) {
+        native_stream_end(&streams, strm, NATIVE_GET(&g, state));
     }
     return false;
 }
@@ -355,13 +354,11 @@ enum {
 };
 
 /* Whether the guest's own state is what it is taken for, if it matters */
-static bool is_in_step(NativeTry *call, const ZlibStream *s, target_ulong strm)
+static bool is_in_step(const ZlibStream *s, const GuestZlib *g)
 {
     return !s->common.is_synced ||
-           (s->common.total_in == NATIVE_GET(call, strm, GuestZlib,
-                                             total_in) &&
-            s->common.total_out == NATIVE_GET(call, strm, GuestZlib,
-                                              total_out));
+           (s->common.total_in == NATIVE_GET(g, total_in) &&
+            s->common.total_out == NATIVE_GET(g, total_out));
 }
 
 static void reset(NativeTry *call, ZlibStream *s, int kind, int wbits)
@@ -398,30 +395,33 @@ static bool try_reset(NativeTry *call)
 {
     target_ulong strm = native_untagged(call->arg[0]);
     int kind = call->fn->kind, wbits = call->arg[1];
+    GuestZlib g;
     ZlibStream *s;
 
-    if (!streams.begun || !is_readable(strm)) {
-        return false;
-    }
-    if (kind == ZLIB_RESET2 && !is_window(wbits)) {
-        /* The guest's own code refuses that, and the stream goes on. */
+    if (!streams.begun || (kind == ZLIB_RESET2 && !is_window(wbits))) {
+        /* What the guest's own code refuses changes nothing. */
         return false;
     }
     /* As it is initialised, too */
-    s = zlib_stream(native_stream_begun(&streams, strm));
-    if (s) {
+    s = zlib_stream(native_stream_just_begun(&streams, strm));
+    if (!s) {
+        if (!native_read_struct(call, strm, &g, sizeof(g))) {
+            return false;
+        }
+        s = zlib_stream(native_stream_known(&streams, strm,
+                                            NATIVE_GET(&g, state)));
+    }
+    if (s && !s->common.state) {
         if (kind == ZLIB_RESET2) {
             s->wbits = wbits;
             s->common.is_foreign |= !is_whole_window(wbits);
         }
         return false;
     }
-    s = zlib_stream(native_stream_running(&streams,
-                        NATIVE_GET(call, strm, GuestZlib, state)));
-    if (!s || !is_valid(call, s)) {
+    if (!s || !is_valid(call, s, &g)) {
         return false;
     }
-    if (!is_in_step(call, s, strm) ||
+    if (!is_in_step(s, &g) ||
         (kind == ZLIB_RESET2 && !is_whole_window(wbits))) {
         return try_end(call);
     }
@@ -434,19 +434,16 @@ static bool try_copy(NativeTry *call)
 {
     target_ulong to = native_untagged(call->arg[0]);
     target_ulong from = native_untagged(call->arg[1]);
+    GuestZlib g;
     ZlibStream *s, *copy;
 
-    if (!streams.begun || !is_readable(to) || !is_readable(from)) {
+    if (!streams.begun || !native_read_struct(call, to, &g, sizeof(g)) ||
+        !native_read_struct(call, from, &g, sizeof(g))) {
         return false;
     }
-    s = zlib_stream(native_stream_begun(&streams, from));
-    if (!s) {
-        s = zlib_stream(native_stream_running(&streams,
-                            NATIVE_GET(call, from, GuestZlib, state)));
-    }
+    s = zlib_stream(native_stream_known(&streams, from, NATIVE_GET(&g, state)));
     copy = new_stream();
-    copy->common.is_foreign = !s || s->common.is_foreign ||
-                              !is_in_step(call, s, from);
+    copy->common.is_foreign = !s || s->common.is_foreign || !is_in_step(s, &g);
     if (!copy->common.is_foreign) {
         native_stream_enter(call, &s->common);
         if (s->begun) {
@@ -468,8 +465,8 @@ static bool try_copy(NativeTry *call)
         copy->common.is_early = s->common.is_early;
         native_stream_leave(&s->common);
     }
-    copy->common.total_in = NATIVE_GET(call, from, GuestZlib, total_in);
-    copy->common.total_out = NATIVE_GET(call, from, GuestZlib, total_out);
+    copy->common.total_in = NATIVE_GET(&g, total_in);
+    copy->common.total_out = NATIVE_GET(&g, total_out);
     native_stream_begin(&streams, to, &copy->common);
     return false;
 }
@@ -479,24 +476,25 @@ static bool try_inflate(NativeTry *call)
 {
     target_ulong strm = native_untagged(call->arg[0]);
     int flush = call->arg[1];
+    GuestZlib g;
+    ZlibStream *s = find(call, &g);
     NativeIO io;
-    ZlibStream *s = find(call, &io);
-    uint64_t total_out;
     bool done, progress;
 
     if (!s) {
         return false;
     }
+    io = NATIVE_GET_IO(&g);
     if (!s->begun && native_tags_checked(call->env)) {
         return try_end(call);
     }
     if (!s->common.is_synced && s->wbits > 2 * MAX_WBITS && !s->keeps_adler &&
         io.total_in == 0 && io.total_out == 0 && s->common.total_in &&
-        NATIVE_GET(call, strm, GuestZlib, adler) == 0) {
+        g.adler == 0) {
         /* gzread(), into which a compiler has inlined inflateReset() */
         reset(call, s, ZLIB_RESET, 0);
     }
-    if (!is_valid(call, s) || !io.next_out || (!io.next_in && io.avail_in)) {
+    if (!is_valid(call, s, &g) || !g.next_out || (!g.next_in && g.avail_in)) {
         call->result = (target_long)Z_STREAM_ERROR;
         return !s->common.is_synced;
     }
@@ -505,14 +503,14 @@ static bool try_inflate(NativeTry *call)
     }
     s->guest_window |= s->has_window;
     host_begin(s);
-    s->host.adler = NATIVE_GET(call, strm, GuestZlib, adler);
+    s->host.adler = NATIVE_GET(&g, adler);
     s->host.msg = NULL;
-    total_out = io.total_out;
     done = native_stream_run(&streams, call, &s->common, &io, flush);
     progress = s->common.progress;
     s->common.progress = false;
     /* Behind the end of a stream with a checksum, it does not look any more. */
-    s->has_window |= s->allocs > 1 && io.total_out != total_out &&
+    s->has_window |= s->allocs > 1 &&
+                     io.total_out != NATIVE_GET(&g, total_out) &&
                      (s->ret == Z_OK ||
                       (s->ret == Z_STREAM_END && flush != Z_FINISH &&
                        s->wbits < 0));
@@ -528,26 +526,29 @@ static bool try_inflate(NativeTry *call)
 static bool try_sync(NativeTry *call)
 {
     target_ulong strm = native_untagged(call->arg[0]);
+    GuestZlib g;
+    ZlibStream *s = find(call, &g);
     NativeIO io;
-    ZlibStream *s = find(call, &io);
-    abi_uint avail_out;
 
-    if (!s || !is_valid(call, s)) {
+    if (!s || !is_valid(call, s, &g)) {
         return false;
     }
     if (s->common.is_synced) {
         return try_end(call);
     }
     native_touch(call, strm, sizeof(GuestZlib));
-    avail_out = io.avail_out;
+    io = NATIVE_GET_IO(&g);
     io.avail_out = 0;
-    s->host.adler = NATIVE_GET(call, strm, GuestZlib, adler);
+    s->host.adler = NATIVE_GET(&g, adler);
     s->host.msg = NULL;
     native_stream_run(&streams, call, &s->common, &io, ZLIB_SYNC);
     s->common.progress = false;
-    NATIVE_PUT(call, strm, GuestZlib, avail_out, avail_out);
+    native_write(call, strm + offsetof(GuestZlib, avail_out), &g.avail_out,
+                 sizeof(g.avail_out));
     if (s->ret == Z_OK) {
-        NATIVE_PUT(call, strm, GuestZlib, msg, 0);
+        g.msg = 0;
+        native_write(call, strm + offsetof(GuestZlib, msg), &g.msg,
+                     sizeof(g.msg));
         s->has_window = false;
         /* That outlasts a reset. */
         s->is_unchecked = s->keeps_adler = true;
@@ -580,12 +581,12 @@ static bool try_set_dictionary(NativeTry *call)
 {
     uint32_t len = call->arg[2], skip;
     g_autofree void *data = NULL;
-    NativeIO io;
-    ZlibStream *s = find(call, &io);
+    GuestZlib g;
+    ZlibStream *s = find(call, &g);
     bool synced;
     int ret;
 
-    if (!s || !is_valid(call, s)) {
+    if (!s || !is_valid(call, s, &g)) {
         return false;
     }
     synced = s->common.is_synced;
@@ -648,10 +649,10 @@ static bool try_get_dictionary(NativeTry *call)
 /* inflatePrime(strm, bits, value), inflateValidate(strm, check) */
 static bool try_set(NativeTry *call)
 {
-    NativeIO io;
-    ZlibStream *s = find(call, &io);
+    GuestZlib g;
+    ZlibStream *s = find(call, &g);
 
-    if (!s || !is_valid(call, s)) {
+    if (!s || !is_valid(call, s, &g)) {
         return false;
     }
     if (call->fn->kind && s->wbits < 0 && s->common.is_synced) {
@@ -674,8 +675,8 @@ static bool try_set(NativeTry *call)
 /* inflateGetHeader(strm, head): the guest's own fills that. */
 static bool try_get_header(NativeTry *call)
 {
-    NativeIO io;
-    ZlibStream *s = find(call, &io);
+    GuestZlib g;
+    ZlibStream *s = find(call, &g);
 
     /* Once there is output, nothing comes from it. */
     return s && s->common.is_synced ? try_end(call) : false;
