@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
+#define _GNU_SOURCE
 #include <zlib.h>
 
 typedef z_stream Stream;
@@ -104,7 +105,12 @@ static void hash_fields(Test *t)
     hash(t, t->s.data_type);
     hash(t, t->s.adler);
     if (t->s.msg) {
+        Dl_info lib = { 0 };
+
         hash_bytes(t, t->s.msg, strlen(t->s.msg));
+        /* It is the library's own string. */
+        dladdr(t->s.msg, &lib);
+        hash(t, (uintptr_t)t->s.msg - (uintptr_t)lib.dli_fbase);
     }
     if (t->s.state) {
         /* After an error, it depends on how far ahead the last code was. */
@@ -119,7 +125,7 @@ static void poke(Test *t)
     uint8_t dict[32768];
     uInt len = 0;
 
-    int what = rnd(11);
+    int what = rnd(13);
     z_stream copy;
 
     if (trace) {
@@ -173,6 +179,12 @@ static void poke(Test *t)
         hash(t, inflate(&copy, Z_NO_FLUSH));
         hash(t, inflateReset(&copy));
         hash(t, inflateEnd(&copy));
+        break;
+    case 11:
+        hash(t, inflateReset2(&t->s, rnd(2) ? 99 : -7));
+        break;
+    case 12:
+        hash(t, inflateSetDictionary(&t->s, NULL, 0));
         break;
     }
 }
@@ -372,6 +384,31 @@ static void test_copy(int rounds)
     }
 }
 
+/* A stream in the struct of another's copy, which is lost */
+static void test_again(int rounds)
+{
+    for (int i = 0; i < rounds; i++) {
+        z_stream other = { 0 };
+        Buffer plain, in;
+        Test t;
+
+        seed_round(i);
+        plain = make_plain(rnd(30000));
+        in = compress_as(1, plain);
+        new_test(&t, 1);
+        assert(!inflateInit2(&other, -15));
+        hash(&t, inflatePrime(&other, 8, rnd(256)));
+        hash(&t, inflateCopy(&t.s, &other));
+        hash(&t, inflateInit2(&t.s, -15));
+        decode(&t, in, 6, 6, rnd(2), 10);
+        end(&t);
+        inflateEnd(&other);
+        report("again", &t);
+        free(plain.data);
+        free(in.data);
+    }
+}
+
 static void test_header(int rounds)
 {
     for (int i = 0; i < rounds; i++) {
@@ -529,6 +566,7 @@ static const Scenario *own_scenarios(void)
         { "allocators", test_allocators },
         { "dictionary", test_dictionary },
         { "copy", test_copy },
+        { "again", test_again },
         { "header", test_header },
         { "checks", test_checks },
         { "back", test_back },
