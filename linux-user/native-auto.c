@@ -281,18 +281,20 @@ static bool find_functions(const ElfFile *elf, const struct elf_shdr *symtab,
     return proven >= g_strv_length((GStrv)proof);
 }
 
-/* Whether the file has one of @strings, or is too large to tell. */
-static bool may_have(int fd, uint64_t size, const char *const *strings)
+/* Whether @lib knows the code in the file. */
+static bool is_accepted(int fd, uint64_t size, const NativeLibrary *lib)
 {
-    g_autofree char *data = size <= LARGEST_TABLE ? g_malloc(size) : NULL;
+    g_autofree char *data = NULL;
 
-    if (!data || !read_at(fd, data, 0, size)) {
+    if (!lib->accepts) {
         return true;
     }
-    while (*strings && !memmem(data, size, *strings, strlen(*strings))) {
-        strings++;
+    if (size > LARGEST_TABLE) {
+        return false;
     }
-    return *strings;
+    data = g_malloc(size + 1);
+    data[size] = 0;
+    return read_at(fd, data, 0, size) && lib->accepts(data, size);
 }
 
 /* Tell @lib where its code and its image are. */
@@ -399,7 +401,7 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
     }
     found = g_array_new(false, false, sizeof(Found));
     if (!find_functions(elf, &shdr[i], shdr, sections, lib, proof, found) ||
-        (lib && lib->foreign && may_have(fd, st.st_size, lib->foreign))) {
+        (lib && !is_accepted(fd, st.st_size, lib))) {
         return;
     }
     if (lib && lib->mapped) {

@@ -142,18 +142,9 @@ static NativeFunction *function_of(const NativeLibrary *lib, const char *name)
 const NativeFunction *native_library_find(const NativeLibrary *lib,
                                           const char *name)
 {
-    NativeFunction *fn = function_of(lib, name);
+    const NativeFunction *fn = function_of(lib, name);
 
-    if (!fn || fn->is_excluded) {
-        return NULL;
-    }
-    fn->is_found = true;
-    return fn;
-}
-
-bool native_library_has(const NativeLibrary *lib, const char *name)
-{
-    return function_of(lib, name)->is_found;
+    return fn && !fn->is_excluded ? fn : NULL;
 }
 
 /* As native_bypass_exclude(), of @lib: all functions, or those like @name. */

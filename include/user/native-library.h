@@ -51,8 +51,8 @@ typedef bool NativeTryFn(NativeTry *call);
  * @name: the name that "exclude=" knows it by
  * @soname: its DT_SONAME
  * @proof: functions that a library of that soname has to define, too
- * @foreign: strings of which other implementations have one in their file, and
- *           NULL; or NULL
+ * @accepts: if not NULL, returns whether handlers know what the code in the
+ *           guest's file does.  @file has @size bytes and a NUL behind them.
  * @functions: the functions; not const, since each one counts its calls
  * @count: the number of these
  * @version: the host library's version
@@ -67,7 +67,7 @@ typedef struct NativeLibrary {
     const char *name;
     const char *soname;
     const char *const *proof;
-    const char *const *foreign;
+    bool (*accepts)(const char *file, size_t size);
     NativeFunction *functions;
     unsigned count;
     const char *(*version)(void);
@@ -100,15 +100,6 @@ const NativeLibrary *native_library_by_soname(const char *soname);
  */
 const NativeFunction *native_library_find(const NativeLibrary *lib,
                                           const char *name);
-
-/**
- * native_library_has:
- * @lib: the library
- * @name: one of its functions
- *
- * Returns: whether native_library_find() has been asked for it.
- */
-bool native_library_has(const NativeLibrary *lib, const char *name);
 
 /**
  * native_library_versions:

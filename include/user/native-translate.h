@@ -32,7 +32,6 @@ struct NativeFunction {
     unsigned least;             /* third argument that is worth to try */
     bool is_stream;             /* of those that are excluded together */
     bool is_excluded;
-    bool is_found;              /* in a library that the guest has mapped */
     uint64_t calls;             /* made by the handler */
     const NativeLibrary *lib;
 };

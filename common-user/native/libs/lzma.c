@@ -67,7 +67,9 @@ typedef struct LzmaStream {
 } LzmaStream;
 
 static NativeStreams streams;
-static NativeLibrary liblzma;
+
+/* The guest's: 401 for 5.4.1. Of several files, all have the same. */
+static int version = -1;
 
 static bool host_begin(LzmaStream *s)
 {
@@ -146,14 +148,22 @@ static const NativeCoder coder = {
     .free = lzma_stream_free,
 };
 
-/*
- * Whether the guest's library is of 5.4 or later.  Before that, a decoder that
- * has filled the output may leave a byte of input that later ones take; and
- * 5.2.5 refuses some .lzma files.
- */
-static bool is_recent(void)
+static int host_version(void)
 {
-    return native_library_has(&liblzma, "lzma_stream_decoder_mt");
+    uint32_t is = lzma_version_number();
+
+    return is / 10000 % 1000 * 100 + is / 10 % 1000;
+}
+
+/*
+ * Whether the guest's library decodes as the host's does.  Before 5.4, a
+ * decoder that has filled the output may leave a byte of input that later ones
+ * take; and 5.2.5 refuses some .lzma files.  Since 5.8.4, there is less output
+ * before some errors.
+ */
+static bool is_alike(void)
+{
+    return version >= 400 && (version >= 804) == (host_version() >= 804);
 }
 
 /*
@@ -162,8 +172,7 @@ static bool is_recent(void)
  */
 static bool has_filters(void)
 {
-    return lzma_version_number() >= 50060000 ||
-           !native_library_has(&liblzma, "lzma_mt_block_size");
+    return host_version() >= 600 || version < 600;
 }
 
 /* The stream at the first argument, and its struct; or NULL */
@@ -215,7 +224,7 @@ static bool try_begin(NativeTry *call)
         limit = NATIVE_GET(&options, memlimit_stop);
         flags = NATIVE_GET(&options, flags);
     }
-    s->common.is_foreign = limit != UINT64_MAX || !is_recent() ||
+    s->common.is_foreign = limit != UINT64_MAX || !is_alike() ||
                            (kind == LZMA_STREAM_MT && !has_filters());
     s->kind = kind;
     s->flags = flags;
@@ -392,12 +401,6 @@ static bool try_get_progress(NativeTry *call)
     return true;
 }
 
-/* Only tells what version this is */
-static bool try_nothing(NativeTry *call)
-{
-    return false;
-}
-
 /* lzma_crc32(buf, size, crc), lzma_crc64(buf, size, crc) */
 static bool try_crc(NativeTry *call)
 {
@@ -438,7 +441,6 @@ static NativeFunction functions[] = {
     NATIVE_STREAM(lzma_raw_encoder, 1, try_begin_other),
     NATIVE_STREAM(lzma_stream_encoder, 1, try_begin_other),
     NATIVE_STREAM(lzma_stream_encoder_mt, 1, try_begin_other),
-    { .name = "lzma_mt_block_size", .try = try_nothing },
     { .name = "lzma_crc32", .nargs = 3, .try = try_crc, .kind = 32 },
 #if TARGET_ABI_BITS == 64
     /* Elsewhere the result is in two registers. */
@@ -450,10 +452,22 @@ static const char *const proof[] = {
     "lzma_auto_decoder", "lzma_code", "lzma_end", "lzma_stream_decoder", NULL
 };
 
+static bool lzma_accepts(const char *file, size_t size)
+{
+    int is = native_version(file, size, "5.", '\0');
+
+    if (is < 0 || (version >= 0 && version != is)) {
+        return false;
+    }
+    version = is;
+    return true;
+}
+
 static NativeLibrary liblzma = {
     .name = "liblzma",
     .soname = "liblzma.so.5",
     .proof = proof,
+    .accepts = lzma_accepts,
     .functions = functions,
     .count = ARRAY_SIZE(functions),
     .version = lzma_version_string,

@@ -10,6 +10,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/cutils.h"
 #include "qemu/thread.h"
 #include "qemu/units.h"
 #include "cpu.h"
@@ -409,6 +410,28 @@ void native_put(NativeTry *call, target_ulong addr, uint64_t value, size_t size)
     } else {
         cpu_stq_data_ra(call->env, addr, value, call->ra);
     }
+}
+
+int native_version(const char *file, size_t size, const char *before,
+                   char behind)
+{
+    size_t len = strlen(before);
+    const char *found = file, *end = file + size;
+
+    while ((found = memmem(found, end - found, before, len))) {
+        /* The versions of symbols have this in front. */
+        bool is_symbol = found > file && found[-1] == '_';
+        unsigned minor, patch = 0;
+        const char *p;
+
+        found += len;
+        if (!is_symbol && !qemu_strtoui(found, &p, 10, &minor) &&
+            (*p != '.' || !qemu_strtoui(p + 1, &p, 10, &patch)) &&
+            *p == behind && minor < 100 && patch < 100) {
+            return 100 * minor + patch;
+        }
+    }
+    return -1;
 }
 
 target_ulong native_word(NativeTry *call, unsigned n)

@@ -279,6 +279,19 @@ void native_put(NativeTry *call, target_ulong addr, uint64_t value,
       ##__VA_ARGS__ }
 
 /**
+ * native_version:
+ * @file: a library's file, with a NUL behind it
+ * @size: its size
+ * @before: what precedes its version there, and its major number
+ * @behind: what follows it
+ *
+ * Returns: 100 times the minor number, plus what follows that, if anything; or
+ * -1 if there is no version.
+ */
+int native_version(const char *file, size_t size, const char *before,
+                   char behind);
+
+/**
  * native_arg64:
  * @call: the guest's call
  * @n: how many arguments, none of them of 64 bits, precede it

@@ -50,7 +50,9 @@ typedef struct ZlibStream {
 } ZlibStream;
 
 static NativeStreams streams;
-static NativeLibrary libz;
+
+/* The guest's: 213 for 1.2.13. Of several files, all have the same. */
+static int version = -1;
 
 /* zalloc of a struct that came without: that of the guest's library */
 static target_ulong zlib_alloc;
@@ -221,7 +223,7 @@ static ZlibStream *zlib_stream(NativeStream *s)
 /* Whether the guest has 1.2.9 or later, where no struct can be moved */
 static bool checks_struct(void)
 {
-    return native_library_has(&libz, "inflateValidate");
+    return version >= 209;
 }
 
 /* The stream at the first argument, and its struct; or NULL */
@@ -546,12 +548,19 @@ static bool try_sync(NativeTry *call)
     native_write(call, strm + offsetof(GuestZlib, avail_out), &g.avail_out,
                  sizeof(g.avail_out));
     if (s->ret == Z_OK) {
+        if (version >= 302) {
+            g.data_type = 0;
+        }
+        native_write(call, strm + offsetof(GuestZlib, data_type), &g.data_type,
+                     sizeof(g.data_type));
         g.msg = 0;
         native_write(call, strm + offsetof(GuestZlib, msg), &g.msg,
                      sizeof(g.msg));
         s->has_window = false;
-        /* That outlasts a reset. */
-        s->is_unchecked = s->keeps_adler = true;
+        /* Since 1.2.12: there is no checksum any more, not even by a reset. */
+        s->is_unchecked = version >= 212;
+        s->keeps_adler |= s->is_unchecked;
+        inflateValidate(&s->host, !s->is_unchecked);
     }
     call->result = (target_long)s->ret;
     return true;
@@ -764,14 +773,24 @@ static const char *const proof[] = {
     "inflate", "inflateEnd", "inflateInit2_", "inflateReset2", NULL
 };
 
-/* In their versions: other implementations, which cut their output otherwise */
-static const char *const foreign[] = { "zlib-ng", "zlib-rs", NULL };
+static bool zlib_accepts(const char *file, size_t size)
+{
+    int is = native_version(file, size, " inflate 1.", ' ');
+
+    /* Other implementations cut their output otherwise. */
+    if (is < 0 || (version >= 0 && version != is) ||
+        memmem(file, size, "zlib-ng", 7) || memmem(file, size, "zlib-rs", 7)) {
+        return false;
+    }
+    version = is;
+    return true;
+}
 
 static NativeLibrary libz = {
     .name = "libz",
     .soname = "libz.so.1",
     .proof = proof,
-    .foreign = foreign,
+    .accepts = zlib_accepts,
     .functions = functions,
     .count = ARRAY_SIZE(functions),
     .version = zlibVersion,

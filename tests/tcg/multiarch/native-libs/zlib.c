@@ -145,8 +145,11 @@ static void poke(Test *t)
         hash(t, inflatePrime(&t->s, rnd(3) * 4, rnd(16)));
         break;
     case 3:
-        /* Versions differ in what this does to raw streams. */
-        if (how_to[t->kind].wbits > 0) {
+        /*
+         * Versions differ in what this does to raw streams, and to the length
+         * that gzip's have.
+         */
+        if (how_to[t->kind].wbits > 0 && strcmp(zlibVersion(), "1.2.11")) {
             hash(t, inflateValidate(&t->s, rnd(2)));
         }
         break;
