@@ -212,7 +212,7 @@ static bool try_begin(NativeTry *call)
     uint64_t limit = 0;
     target_ulong mt = native_untagged(call->arg[1]);
     unsigned flags = 0, next;
-    LzmaStream *s = new_stream();
+    LzmaStream *s;
 
     if (kind != LZMA_STREAM_MT) {
         limit = native_arg64(call, 1, &next);
@@ -224,6 +224,7 @@ static bool try_begin(NativeTry *call)
         limit = NATIVE_GET(&options, memlimit_stop);
         flags = NATIVE_GET(&options, flags);
     }
+    s = new_stream();
     s->common.is_foreign = limit != UINT64_MAX || !is_alike() ||
                            (kind == LZMA_STREAM_MT && !has_filters());
     s->kind = kind;
@@ -362,8 +363,8 @@ static bool try_get_check(NativeTry *call)
 }
 
 /*
- * lzma_memlimit_set(strm, memlimit): the guest's own code answers, and has
- * checked what the stream needs, as it began to decode it.
+ * lzma_memlimit_set(strm, memlimit): the guest's own code answers, and but for
+ * lzma_stream_decoder_mt()'s it knows what the stream has needed so far.
  */
 static bool try_memlimit_set(NativeTry *call)
 {

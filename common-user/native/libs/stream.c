@@ -216,8 +216,7 @@ static void adopt(NativeStreams *all, CPUState *cpu, uint64_t strm,
     if (!s) {
         return;
     }
-    if (g_hash_table_lookup(all->running, &state) &&
-        (s->total_in != io->total_in || s->total_out != io->total_out)) {
+    if (s->total_in != io->total_in || s->total_out != io->total_out) {
         /*
          * It could not be initialised, and the old one goes on; or the struct
          * of another one has been moved there.
@@ -419,13 +418,14 @@ int native_version(const char *file, size_t size, const char *before,
     const char *found = file, *end = file + size;
 
     while ((found = memmem(found, end - found, before, len))) {
-        /* The versions of symbols have this in front. */
-        bool is_symbol = found > file && found[-1] == '_';
+        /* As in the versions of symbols, and of compilers */
+        bool is_part = found > file && (found[-1] == '_' || found[-1] == '.' ||
+                                        g_ascii_isdigit(found[-1]));
         unsigned minor, patch = 0;
         const char *p;
 
         found += len;
-        if (!is_symbol && !qemu_strtoui(found, &p, 10, &minor) &&
+        if (!is_part && !qemu_strtoui(found, &p, 10, &minor) &&
             (*p != '.' || !qemu_strtoui(p + 1, &p, 10, &patch)) &&
             *p == behind && minor < 100 && patch < 100) {
             return 100 * minor + patch;

@@ -38,6 +38,7 @@ typedef struct ZlibStream {
     bool begun;
     z_stream host;
     unsigned allocs;            /* of the host's: the second is the window */
+    uint8_t *dictionary;        /* a buffer, which a fault leaves behind */
     int ret;                    /* of the host's last call */
     /*
      * Whether the guest's own would have a window: not if it has had all of the
@@ -81,26 +82,34 @@ static void zlib_mapped(vaddr code, vaddr last, vaddr first, vaddr end)
     g_array_append_val(images, image);
 }
 
+/* The library whose code is at @addr, or zeroes */
+static ZlibImage image_of(vaddr addr)
+{
+    ZlibImage image = { 0 };
+
+    mmap_lock();
+    for (unsigned i = 0; i < images->len; i++) {
+        const ZlibImage *at = &g_array_index(images, ZlibImage, i);
+
+        if (addr >= at->code && addr <= at->last) {
+            image = *at;
+        }
+    }
+    mmap_unlock();
+    return image;
+}
+
 /* The guest's own string that is the same as @msg, or 0 */
 static target_ulong guest_msg(NativeTry *call, const char *msg)
 {
-    ZlibImage image = { 0 };
+    ZlibImage image;
     uint64_t data[4];           /* as many as any target has, at least */
     vaddr first, end;
 
     if (!cpu_unwind_state_data(env_cpu(call->env), call->ra, data)) {
         return 0;
     }
-    mmap_lock();
-    for (unsigned i = 0; i < images->len; i++) {
-        const ZlibImage *at = &g_array_index(images, ZlibImage, i);
-
-        if (data[0] >= at->code && data[0] <= at->last) {
-            image = *at;
-        }
-    }
-    mmap_unlock();
-
+    image = image_of(data[0]);
     for (first = image.first & TARGET_PAGE_MASK; first < image.end;
          first = end + TARGET_PAGE_SIZE) {
         const char *host, *found;
@@ -175,8 +184,11 @@ static bool zlib_stream_code(NativeStream *common, NativeSlice *slice,
     }
     slice->used = slice->in_len - s->host.avail_in;
     slice->made = slice->out_len - s->host.avail_out;
-    return action == ZLIB_SYNC ? s->ret == Z_DATA_ERROR
-                               : s->ret == Z_OK && !stopped;
+    if (action == ZLIB_SYNC) {
+        return s->ret == Z_DATA_ERROR ||
+               (s->ret == Z_BUF_ERROR && !slice->all_in);
+    }
+    return s->ret == Z_OK && !stopped;
 }
 
 static void zlib_stream_store(NativeTry *call, NativeStream *common,
@@ -191,7 +203,9 @@ static void zlib_stream_store(NativeTry *call, NativeStream *common,
     common->total_out = io->total_out;
     native_read(call, strm, &g, sizeof(g));
     NATIVE_PUT_IO(&g, io);
-    NATIVE_PUT(&g, data_type, s->host.data_type);
+    if (s->ret != Z_STREAM_ERROR) {
+        NATIVE_PUT(&g, data_type, s->host.data_type);
+    }
     NATIVE_PUT(&g, adler, s->host.adler);
     if (msg) {
         NATIVE_PUT(&g, msg, msg);
@@ -206,6 +220,7 @@ static void zlib_stream_free(NativeStream *common)
     if (s->begun) {
         inflateEnd(&s->host);
     }
+    g_free(s->dictionary);
     g_free(s);
 }
 
@@ -241,7 +256,8 @@ static ZlibStream *find(NativeTry *call, GuestZlib *g)
     if (s && !s->common.strm && checks_struct()) {
         s->common.strm = strm;
     }
-    if (s && !s->has_allocator) {
+    if (s && !s->has_allocator && !zlib_alloc &&
+        image_of(NATIVE_GET(g, zalloc)).end) {
         zlib_alloc = NATIVE_GET(g, zalloc);
     }
     return s;
@@ -406,14 +422,14 @@ static bool try_reset(NativeTry *call)
     }
     /* As it is initialised, too */
     s = zlib_stream(native_stream_just_begun(&streams, strm));
-    if (!s) {
+    if (!s || s->begun) {
         if (!native_read_struct(call, strm, &g, sizeof(g))) {
             return false;
         }
         s = zlib_stream(native_stream_known(&streams, strm,
                                             NATIVE_GET(&g, state)));
     }
-    if (s && !s->common.state) {
+    if (s && !s->common.state && !s->begun) {
         if (kind == ZLIB_RESET2) {
             s->wbits = wbits;
             s->common.is_foreign |= !is_whole_window(wbits);
@@ -438,16 +454,20 @@ static bool try_copy(NativeTry *call)
     target_ulong from = native_untagged(call->arg[1]);
     GuestZlib g;
     ZlibStream *s, *copy;
+    bool is_foreign;
 
     if (!streams.begun || !native_read_struct(call, to, &g, sizeof(g)) ||
         !native_read_struct(call, from, &g, sizeof(g))) {
         return false;
     }
     s = zlib_stream(native_stream_known(&streams, from, NATIVE_GET(&g, state)));
-    copy = new_stream();
-    copy->common.is_foreign = !s || s->common.is_foreign || !is_in_step(s, &g);
-    if (!copy->common.is_foreign) {
+    is_foreign = !s || s->common.is_foreign || !is_in_step(s, &g);
+    if (!is_foreign) {
         native_stream_enter(call, &s->common);
+    }
+    copy = new_stream();
+    copy->common.is_foreign = is_foreign;
+    if (!is_foreign) {
         if (s->begun) {
             copy->allocs = s->allocs;
             copy->begun = inflateCopy(&copy->host, &s->host) == Z_OK;
@@ -547,12 +567,12 @@ static bool try_sync(NativeTry *call)
     s->common.progress = false;
     native_write(call, strm + offsetof(GuestZlib, avail_out), &g.avail_out,
                  sizeof(g.avail_out));
+    if (s->ret == Z_OK && version >= 302) {
+        g.data_type = 0;
+    }
+    native_write(call, strm + offsetof(GuestZlib, data_type), &g.data_type,
+                 sizeof(g.data_type));
     if (s->ret == Z_OK) {
-        if (version >= 302) {
-            g.data_type = 0;
-        }
-        native_write(call, strm + offsetof(GuestZlib, data_type), &g.data_type,
-                     sizeof(g.data_type));
         g.msg = 0;
         native_write(call, strm + offsetof(GuestZlib, msg), &g.msg,
                      sizeof(g.msg));
@@ -566,10 +586,11 @@ static bool try_sync(NativeTry *call)
     return true;
 }
 
-/* A copy of guest memory, or NULL; may raise the guest's signal */
-static void *read_all(NativeTry *call, target_ulong addr, target_ulong len)
+/* Copy a dictionary to @s; may raise the guest's signal. */
+static bool read_all(NativeTry *call, ZlibStream *s, target_ulong addr,
+                     target_ulong len)
 {
-    void *data;
+    uint8_t *data;
 
     addr = native_untagged(addr);
     if (!native_accessible(addr, len, PAGE_READ)) {
@@ -578,8 +599,9 @@ static void *read_all(NativeTry *call, target_ulong addr, target_ulong len)
         }
         cpu_ldub_data_ra(call->env, addr + len - 1, call->ra);
     }
-    data = g_try_malloc(len);
+    data = g_try_realloc(s->dictionary, len);
     if (data) {
+        s->dictionary = data;
         native_read(call, addr, data, len);
     }
     return data;
@@ -589,7 +611,6 @@ static void *read_all(NativeTry *call, target_ulong addr, target_ulong len)
 static bool try_set_dictionary(NativeTry *call)
 {
     uint32_t len = call->arg[2], skip;
-    g_autofree void *data = NULL;
     GuestZlib g;
     ZlibStream *s = find(call, &g);
     bool synced;
@@ -616,14 +637,14 @@ static bool try_set_dictionary(NativeTry *call)
     /* Of a raw stream's, what the window has room for */
     skip = s->wbits < 0 && len > 1 << MAX_WBITS ? len - (1 << MAX_WBITS) : 0;
     len -= skip;
-    data = len ? read_all(call, call->arg[1] + skip, len) : g_malloc(1);
-    if (!data) {
+    if (len && !read_all(call, s, call->arg[1] + skip, len)) {
         call->result = (target_long)Z_MEM_ERROR;
         return !synced;
     }
     native_stream_enter(call, &s->common);
-    ret = host_begin(s) ? inflateSetDictionary(&s->host, data, len)
-                        : Z_MEM_ERROR;
+    ret = host_begin(s)
+        ? inflateSetDictionary(&s->host, s->dictionary ?: (uint8_t *)"", len)
+        : Z_MEM_ERROR;
     s->has_window |= ret == Z_OK;
     leave(call, s, ret);
     return !synced;
@@ -634,20 +655,19 @@ static bool try_get_dictionary(NativeTry *call)
 {
     target_ulong to = native_untagged(call->arg[1]);
     target_ulong to_len = native_untagged(call->arg[2]);
-    g_autofree uint8_t *data = NULL;
     ZlibStream *s = enter_running(call);
     uInt len = 0;
 
     if (!s) {
         return false;
     }
-    data = g_malloc(1 << MAX_WBITS);
+    s->dictionary = g_realloc(s->dictionary, 1 << MAX_WBITS);
     if (s->has_window) {
-        inflateGetDictionary(&s->host, data, &len);
+        inflateGetDictionary(&s->host, s->dictionary, &len);
     }
     leave(call, s, Z_OK);
     if (to) {
-        native_write(call, to, data, len);
+        native_write(call, to, s->dictionary, len);
     }
     if (to_len) {
         native_put(call, to_len, len, sizeof(abi_uint));
@@ -763,6 +783,8 @@ static NativeFunction functions[] = {
     NATIVE_STREAM(deflateInit_, 1, try_init, .kind = ZLIB_INIT_OTHER),
     NATIVE_STREAM(deflateInit2_, 1, try_init, .kind = ZLIB_INIT_OTHER),
     NATIVE_STREAM(deflateCopy, 1, try_init, .kind = ZLIB_INIT_OTHER),
+    NATIVE_STREAM(inflateBackEnd, 1, try_end),
+    NATIVE_STREAM(deflateEnd, 1, try_end),
     CHECK(crc32, ZLIB_CRC32),
     CHECK(crc32_z, ZLIB_CRC32_Z),
     CHECK(adler32, ZLIB_ADLER32),

@@ -325,11 +325,38 @@ static void test_moved(int rounds)
     }
 }
 
+/* The struct moves, and moves back to where it was initialised. */
+static void test_move(int rounds)
+{
+    for (int i = 0; i < rounds; i++) {
+        Buffer plain, in, part;
+        Test t[2];
+
+        seed_round(i);
+        plain = make_plain(1000 + rnd(60000));
+        in = compress_as(rnd(manners), plain);
+        new_test(&t[0], rnd(kinds));
+        hash(&t[0], begin(&t[0]));
+        t[1] = t[0];
+        part = (Buffer) { in.data, in.len / 2 };
+        decode(&t[1], part, 4, 4, false, 1000);
+        t[0] = t[1];
+        part.data += part.len - left_in(&t[0].s);
+        part.len = in.data + in.len - part.data;
+        decode(&t[0], part, 4, 4, true, 1000);
+        end(&t[0]);
+        report("moved", &t[0]);
+        free(plain.data);
+        free(in.data);
+    }
+}
+
 static const Scenario *own_scenarios(void)
 {
     static const Scenario own[] = {
         { "allocators", test_allocators },
         { "moved", test_moved },
+        { "moved-back", test_move },
         { NULL }
     };
 

@@ -3,7 +3,7 @@
  *
  * A program that prints the same whether the guest's library decodes or the
  * host's: a line for each scenario, with a hash of what each call returned and
- * left in the struct. Arguments: seed, rounds, and which scenarios.
+ * left in the struct. Arguments: seed, rounds, and which scenario.
  *
  * Each library's program defines Stream and the functions declared here.
  *
@@ -629,7 +629,7 @@ static void run(const Scenario *s, int rounds, const char *wanted)
     for (; s->name; s++) {
         int status;
 
-        if (wanted && !strstr(wanted, s->name)) {
+        if (wanted && strcmp(wanted, s->name)) {
             continue;
         }
         printf("%s, seed %llu\n", s->name, (unsigned long long)seed);

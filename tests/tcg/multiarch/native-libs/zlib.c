@@ -412,6 +412,76 @@ static void test_again(int rounds)
     }
 }
 
+/* A copy in mid-stream is reset before it is used. */
+static void test_copy_reset(int rounds)
+{
+    for (int i = 0; i < rounds; i++) {
+        z_stream from = { 0 };
+        Buffer plain, in;
+        Test t;
+
+        seed_round(i);
+        plain = make_plain(1000 + rnd(60000));
+        in = compress_as(0, plain);
+        new_test(&t, 0);
+        assert(!inflateInit(&from));
+        set_io(&from, in.data, rnd(in.len), plain.data, plain.len);
+        hash(&t, inflate(&from, Z_NO_FLUSH));
+        hash(&t, inflateCopy(&t.s, &from));
+        switch (i % 3) {
+        case 0:
+            hash(&t, inflateReset(&t.s));
+            break;
+        case 1:
+            hash(&t, inflateReset2(&t.s, 15));
+            break;
+        case 2:
+            hash(&t, inflateResetKeep(&t.s));
+            break;
+        }
+        decode(&t, in, 5, 5, rnd(2), 1000);
+        end(&t);
+        inflateEnd(&from);
+        report("copy reset", &t);
+        free(plain.data);
+        free(in.data);
+    }
+}
+
+/* inflateSync() of what is in a file */
+static void test_sync_file(int rounds)
+{
+    char name[] = "/tmp/native-libs-XXXXXX";
+    int fd = mkstemp(name);
+
+    unlink(name);
+    for (int i = 0; i < rounds; i++) {
+        Buffer plain, in, file;
+        Test t;
+
+        seed_round(i);
+        plain = make_plain(20000 + rnd(60000));
+        in = compress_as(6, plain);
+        assert(pwrite(fd, in.data, in.len, 0) == in.len);
+        file.len = in.len;
+        file.data = mmap(NULL, in.len, PROT_READ, MAP_PRIVATE, fd, 0);
+        new_test(&t, 0);
+        hash(&t, begin(&t));
+        set_io(&t.s, file.data, 100, plain.data, plain.len);
+        hash(&t, inflate(&t.s, Z_NO_FLUSH));
+        t.s.avail_in = file.data + file.len - t.s.next_in;
+        hash(&t, inflateSync(&t.s));
+        hash(&t, inflate(&t.s, Z_NO_FLUSH));
+        hash_fields(&t);
+        end(&t);
+        report("sync in a file", &t);
+        munmap(file.data, file.len);
+        free(plain.data);
+        free(in.data);
+    }
+    close(fd);
+}
+
 static void test_header(int rounds)
 {
     for (int i = 0; i < rounds; i++) {
@@ -570,6 +640,8 @@ static const Scenario *own_scenarios(void)
         { "dictionary", test_dictionary },
         { "copy", test_copy },
         { "again", test_again },
+        { "copy-reset", test_copy_reset },
+        { "sync-file", test_sync_file },
         { "header", test_header },
         { "checks", test_checks },
         { "back", test_back },
