@@ -216,10 +216,13 @@ static void adopt(NativeStreams *all, CPUState *cpu, uint64_t strm,
     if (!s) {
         return;
     }
-    if (s->total_in != io->total_in || s->total_out != io->total_out) {
+    if ((s->total_in != io->total_in || s->total_out != io->total_out) &&
+        (s->is_synced || (!s->total_in && !s->total_out) ||
+         g_hash_table_lookup(all->running, &state))) {
         /*
          * It could not be initialised, and the old one goes on; or the struct
-         * of another one has been moved there.
+         * of another one has been moved there.  But of a copy that the host
+         * has alone, the program may have set the totals.
          */
         remove_begun(all, strm);
         return;

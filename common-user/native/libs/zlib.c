@@ -324,6 +324,19 @@ static bool is_window(int wbits)
     return wbits == 0 || (wbits >= 8 && wbits <= 15);
 }
 
+/* Whether inflateInit_() or inflateInit2_() fails, and changes nothing */
+static bool is_refused(NativeTry *call, unsigned version_arg)
+{
+    target_ulong at = native_untagged(call->arg[version_arg]);
+    char major;
+
+    if (!native_read_struct(call, at, &major, sizeof(major))) {
+        return true;
+    }
+    return major != '1' ||
+           (uint32_t)call->arg[version_arg + 1] != sizeof(GuestZlib);
+}
+
 /*
  * inflateInit_(strm, version, size), inflateInit2_(strm, wbits, ...),
  * others that make the struct a stream which is none of ours
@@ -336,7 +349,9 @@ static bool try_init(NativeTry *call)
     GuestZlib g;
     ZlibStream *s;
 
-    if (!native_read_struct(call, strm, &g, sizeof(g))) {
+    if (!native_read_struct(call, strm, &g, sizeof(g)) ||
+        (kind != ZLIB_INIT_OTHER &&
+         is_refused(call, kind == ZLIB_INIT2 ? 2 : 1))) {
         return false;
     }
     s = zlib_stream(native_stream_just_begun(&streams, strm));
