@@ -54,11 +54,16 @@ bool native_bypass_is_excluded(const NativeFunction *fn)
     return false;
 }
 
+static bool accepts(const char *file, size_t size)
+{
+    return file[size] == 0 && !memmem(file, size, "ng", 2);
+}
+
 /* One other library, whose functions are called as the C library's are */
 const NativeLibrary *native_library_by_soname(const char *soname)
 {
     static const char *const proof[] = { "strlen", NULL };
-    static const NativeLibrary library = { .proof = proof, .foreign = "ng" };
+    static const NativeLibrary library = { .proof = proof, .accepts = accepts };
 
     return !strcmp(soname, "libz.so.1") ? &library : NULL;
 }

@@ -203,6 +203,7 @@ static Buffer compress_as(int how, Buffer plain)
     static const uint8_t padding[8];
 
     lzma_lzma_preset(&opt, 0);
+    is_filtered = how == 7;
     switch (how) {
     case 4:         /* blocks */
         assert(!lzma_easy_encoder(&s, 0, checks[rnd(4)]));
