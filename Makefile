@@ -61,7 +61,7 @@ help:
 	@echo 'make               QEMU with the series: build/qemu-<target>'
 	@echo 'make demo          Debian'"'"'s programs, of six guests, and ours of two: translated and with the bypass'
 	@echo 'make check         all tests'
-	@echo 'make check-libraries  streams of Debian'"'"'s libraries, decoded by the host'"'"'s: SUITES="bullseye sid" SEED=1 ROUNDS=10'
+	@echo 'make check-libraries  streams of Debian'"'"'s libraries, decoded by the host'"'"'s: SUITES="bullseye sid" SEED=1 ROUNDS=6'
 	@echo 'make bench         what a call costs and what programs gain: build/bench/report.html (two hours)'
 	@echo 'make fuzz          native functions against the guests'"'"' own, at random: TRIALS=1000000 SEED=random WAY=library'
 	@echo 'make fuzz-elf      what auto reads of ELF files, with libFuzzer: TIME=60 TRIALS='
