@@ -7,7 +7,7 @@ JOBS ?= $(shell nproc)
 export JOBS QEMU QEMU_SRC TARGETS FILE REROLL TRIALS SEED ROUNDS SUITES TIME WAY FUNCTIONS GUESTS PROGRAMS PARTS QUICK
 
 .NOTPARALLEL:
-.PHONY: all demo check check-libraries bench sanitize fuzz fuzz-elf deb check-deb series series-check refresh clean distclean help
+.PHONY: all demo check check-libraries bench bench-libraries sanitize fuzz fuzz-elf deb check-deb series series-check refresh clean distclean help
 
 all:
 	@dev/build
@@ -24,6 +24,9 @@ check-libraries:
 
 bench:
 	@bench/run
+
+bench-libraries:
+	@bench/libraries.py
 
 fuzz:
 	@dev/fuzz
@@ -65,6 +68,7 @@ help:
 	@echo 'make bench         what a call costs and what programs gain: build/bench/report.html (two hours)'
 	@echo 'make fuzz          native functions against the guests'"'"' own, at random: TRIALS=1000000 SEED=random WAY=library'
 	@echo 'make fuzz-elf      what auto reads of ELF files, with libFuzzer: TIME=60 TRIALS='
+	@echo 'make bench-libraries  unpacking and hashing, by the host'"'"'s libraries: GUEST=aarch64 ROUNDS=3'
 	@echo 'make sanitize      the tests of native calls, QEMU built with ASan and UBSan (long)'
 	@echo 'make deb           a Debian package: all emulators, linked statically, registered with binfmt_misc: TARGETS, LTO= for a faster build'
 	@echo 'make check-deb     that package, installed into a chroot of Debian'"'"'s: SUITE=bookworm FOREIGN="arm64 armhf" WORK=1'
