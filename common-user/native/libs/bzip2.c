@@ -54,7 +54,6 @@ static void bzip2_stream_store(NativeTry *call, NativeStream *s,
                                const NativeIO *io)
 {
     target_ulong strm = native_untagged(call->arg[0]);
-
     GuestBzip2 g;
 
     native_read(call, strm, &g, sizeof(g));

@@ -123,7 +123,6 @@ static void lzma_stream_store(NativeTry *call, NativeStream *s,
                               const NativeIO *io)
 {
     target_ulong strm = native_untagged(call->arg[0]);
-
     GuestLzma g;
 
     container_of(s, LzmaStream, common)->avail_in = io->avail_in;
@@ -455,13 +454,7 @@ static const char *const proof[] = {
 
 static bool lzma_accepts(const char *file, size_t size)
 {
-    int is = native_version(file, size, "5.", '\0');
-
-    if (is < 0 || (version >= 0 && version != is)) {
-        return false;
-    }
-    version = is;
-    return true;
+    return native_has_version(&version, file, size, "5.", '\0');
 }
 
 static NativeLibrary liblzma = {

@@ -414,8 +414,8 @@ void native_put(NativeTry *call, target_ulong addr, uint64_t value, size_t size)
     }
 }
 
-int native_version(const char *file, size_t size, const char *before,
-                   char behind)
+bool native_has_version(int *version, const char *file, size_t size,
+                        const char *before, char behind)
 {
     size_t len = strlen(before);
     const char *found = file, *end = file + size;
@@ -431,10 +431,13 @@ int native_version(const char *file, size_t size, const char *before,
         if (!is_part && !qemu_strtoui(found, &p, 10, &minor) &&
             (*p != '.' || !qemu_strtoui(p + 1, &p, 10, &patch)) &&
             *p == behind && minor < 100 && patch < 100) {
-            return 100 * minor + patch;
+            if (*version < 0) {
+                *version = 100 * minor + patch;
+            }
+            return *version == 100 * minor + patch;
         }
     }
-    return -1;
+    return false;
 }
 
 target_ulong native_word(NativeTry *call, unsigned n)

@@ -279,17 +279,18 @@ void native_put(NativeTry *call, target_ulong addr, uint64_t value,
       ##__VA_ARGS__ }
 
 /**
- * native_version:
+ * native_has_version:
+ * @version: 100 times the guest's minor number, plus what follows that, if
+ *           anything; or -1, and then set
  * @file: a library's file, with a NUL behind it
  * @size: its size
  * @before: what precedes its version there, and its major number
  * @behind: what follows it
  *
- * Returns: 100 times the minor number, plus what follows that, if anything; or
- * -1 if there is no version.
+ * Returns: false if there is no version, or another one than @version.
  */
-int native_version(const char *file, size_t size, const char *before,
-                   char behind);
+bool native_has_version(int *version, const char *file, size_t size,
+                        const char *before, char behind);
 
 /**
  * native_arg64:

@@ -582,12 +582,8 @@ static bool try_sync(NativeTry *call)
     s->common.progress = false;
     native_write(call, strm + offsetof(GuestZlib, avail_out), &g.avail_out,
                  sizeof(g.avail_out));
-    if (s->ret == Z_OK && version >= 302) {
-        g.data_type = 0;
-    }
-    native_write(call, strm + offsetof(GuestZlib, data_type), &g.data_type,
-                 sizeof(g.data_type));
     if (s->ret == Z_OK) {
+        g.data_type = version >= 302 ? 0 : g.data_type;
         g.msg = 0;
         native_write(call, strm + offsetof(GuestZlib, msg), &g.msg,
                      sizeof(g.msg));
@@ -597,6 +593,8 @@ static bool try_sync(NativeTry *call)
         s->keeps_adler |= s->is_unchecked;
         inflateValidate(&s->host, !s->is_unchecked);
     }
+    native_write(call, strm + offsetof(GuestZlib, data_type), &g.data_type,
+                 sizeof(g.data_type));
     call->result = (target_long)s->ret;
     return true;
 }
@@ -812,15 +810,10 @@ static const char *const proof[] = {
 
 static bool zlib_accepts(const char *file, size_t size)
 {
-    int is = native_version(file, size, " inflate 1.", ' ');
-
     /* Other implementations cut their output otherwise. */
-    if (is < 0 || (version >= 0 && version != is) ||
-        memmem(file, size, "zlib-ng", 7) || memmem(file, size, "zlib-rs", 7)) {
-        return false;
-    }
-    version = is;
-    return true;
+    return !memmem(file, size, "zlib-ng", 7) &&
+           !memmem(file, size, "zlib-rs", 7) &&
+           native_has_version(&version, file, size, " inflate 1.", ' ');
 }
 
 static NativeLibrary libz = {
