@@ -245,10 +245,10 @@ def prepare(guest_names, names):
         wanted = {n: PROGRAMS[n] for n in names if arch and n in PROGRAMS}
         if not wanted:
             continue
-        for a in (arch, *([HOST] if HOST else [])):
+        for a, of in (arch, guest), *([(HOST, platform.machine())] if HOST else []):
             if a not in fetched:
-                fetched[a] = subprocess.run([ROOT / 'dev/debian', a, guests.SUITE, OUT / f'root-{a}', *PACKAGES], check=False,
-                                            stderr=subprocess.PIPE, text=True).stderr.strip()
+                fetched[a] = subprocess.run([ROOT / 'dev/debian', a, guests.suite(of), OUT / f'root-{a}', *PACKAGES],
+                                            check=False, stderr=subprocess.PIPE, text=True).stderr.strip()
         of_debian(guest, wanted, jobs, left_out, fetched[arch])
     return jobs, left_out
 

@@ -13,12 +13,12 @@ TRIPLETS = {
     'i386': 'i686-linux-gnu', 'x86_64': 'x86_64-linux-gnu',
     'arm': 'arm-linux-gnueabihf', 'aarch64': 'aarch64-linux-gnu',
     'mips': 'mips-linux-gnu', 'mips64': 'mips64-linux-gnuabi64',
-    'mipsel': 'mipsel-linux-gnu', 'mips64el': 'mips64el-linux-gnuabi64',
+    'mipsel': 'mipsel-linux-gnu', 'mips64el': 'mips64el-linux-gnuabi64', 'riscv64': 'riscv64-linux-gnu',
 }
-# those that Debian 12, the last one with mipsel and mips64el, has programs for
+# those that Debian has programs for: 12, the last one with mipsel and mips64el, or 13, the first with riscv64
 DEBIAN = {'i386': 'i386', 'x86_64': 'amd64', 'arm': 'armhf', 'aarch64': 'arm64', 'mipsel': 'mipsel',
-          'mips64el': 'mips64el'}
-SUITE = 'bookworm'
+          'mips64el': 'mips64el', 'riscv64': 'riscv64'}
+SUITES = {'riscv64': 'trixie'}
 NATIVE = BUILD / 'common-user/native'
 
 
@@ -42,6 +42,11 @@ def functions(guest=None):
         if row and not skip:
             found.append(f'__{row[2]}_chk' if row[1] == '_CHECKED' else row[2])
     return found
+
+
+def suite(guest):
+    """The Debian whose programs are the guest's."""
+    return SUITES.get(guest, 'bookworm')
 
 
 def compiler(guest):

@@ -291,7 +291,11 @@ static size_t bytes_kept(vaddr pc, size_t size)
         return size;
     }
     /* The block may end because the next instruction crosses the page. */
-    return room - size < INSN_MAX ? room : MIN(MAX(size, 8), room);
+    if (room - size < INSN_MAX) {
+        return room;
+    }
+    /* RISC-V's translator reads 4 bytes even if the instruction has 2. */
+    return MAX(size + 2, 8);
 }
 
 static uint64_t key_hash(vaddr pc, uint64_t cs_base, uint32_t flags,

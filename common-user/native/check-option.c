@@ -29,6 +29,11 @@ enum { NR_write = 64, NR_rt_sigaction = 134, NR_exit_group = 94 };
 # define SYSCALL    "svc #0"
 # define REGISTERS  "x8", "x0", "x1", "x2", "x3"
 # define CLOBBERED  "memory"
+#elif defined(__riscv)
+enum { NR_write = 64, NR_rt_sigaction = 134, NR_exit_group = 94 };
+# define SYSCALL    "ecall"
+# define REGISTERS  "a7", "a0", "a1", "a2", "a3"
+# define CLOBBERED  "memory"
 #elif defined(__arm__)
 enum { NR_write = 4, NR_rt_sigaction = 174, NR_exit_group = 248 };
 # define SYSCALL    "svc #0"

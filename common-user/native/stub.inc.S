@@ -56,6 +56,14 @@
         jr      $31
         nop
         .endm
+#elif defined(__riscv)
+# define NAME_OFFSET NATIVE_RISCV_NAME_OFFSET
+        .option norvc
+        .option norelax
+        .macro native_marker
+        .4byte  NATIVE_RISCV_INSN
+        ret
+        .endm
 #else
 # error "no marker for this architecture"
 #endif

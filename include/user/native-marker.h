@@ -39,4 +39,11 @@
 #define NATIVE_MIPS_SYSCALL_CODE    0x6e627
 #define NATIVE_MIPS_NAME_OFFSET     12
 
+/*
+ * riscv64: of the SYSTEM instructions that the privileged architecture leaves
+ * to custom use at user level, with no operand
+ */
+#define NATIVE_RISCV_INSN           0x8c000073
+#define NATIVE_RISCV_NAME_OFFSET    8
+
 #endif /* USER_NATIVE_MARKER_H */

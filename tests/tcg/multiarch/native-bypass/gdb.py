@@ -16,9 +16,16 @@ from test_gdbstub import main, report
 
 AUTO = "NATIVE_AUTO" in os.environ
 
-# The register of results; $r0 of MIPS is always 0
-RESULT = [r for r in ("$rax", "$eax", "$x0", "$v0", "$r0")
-          if gdb.parse_and_eval(r).type.code != gdb.TYPE_CODE_VOID][0]
+ARCHITECTURE = gdb.selected_frame().architecture().name()
+
+# The register of results
+RESULT = [register for name, register in (
+    ("i386:x86-64", "$rax"), ("i386", "$eax"), ("aarch64", "$x0"),
+    ("arm", "$r0"), ("mips", "$v0"), ("riscv", "$a0"), ("s390", "$r2"),
+    ("powerpc", "$r3")) if ARCHITECTURE.startswith(name)][0]
+
+# gdb steps by a breakpoint behind the instruction.
+STEPS_BEHIND = ARCHITECTURE.startswith(("mips", "riscv"))
 
 
 def value(expression):
@@ -46,7 +53,7 @@ def check_stub(kind):
     """The stub that the program is about to call"""
     name = gdb.parse_and_eval("name").string()
     address = value("(unsigned long)stub")
-    if gdb.selected_frame().architecture().name().startswith("arm"):
+    if ARCHITECTURE.startswith("arm"):
         address &= -2                       # Thumb
     file = gdb.solib_name(address) or "nowhere"
 
@@ -63,14 +70,14 @@ def check_stub(kind):
            name + ": its caller is known")
     return_pc = caller.pc() if caller else None
 
-    if AUTO and RESULT == "$v0":
-        # There gdb steps by a breakpoint behind, so the function is executed.
+    if AUTO and STEPS_BEHIND:
+        # The function is executed then.
         go_to("*%d" % return_pc)
     else:
         gdb.execute("stepi")
     stepped = value(RESULT)
     area = memory("area")
-    if RESULT == "$v0" and value("$pc") == address + 4:
+    if STEPS_BEHIND and value("$pc") == address + 4:
         # And the return is a step of its own.
         gdb.execute("stepi")
     report(value("$pc") == return_pc, name + ": a step goes to its caller")

@@ -32,6 +32,9 @@ static const uint16_t thumb_seven[] = { 0x2007, 0x4770 };
 #elif defined(__mips__)
 typedef uint32_t Code;
 # define RETURN(n)      { 0x03e00008, 0x24020000 | n }
+#elif defined(__riscv)
+typedef uint32_t Code;
+# define RETURN(n)      { 0x00000513 | n << 20, 0x00008067 }
 #endif
 static const Code seven[] = RETURN(7), nine[] = RETURN(9);
 

@@ -28,6 +28,8 @@ static const Unit nop = 0x90;
 static const Unit nop = 0xd503201f;
 #elif defined(__arm__)
 static const Unit nop = 0xe1a00000;
+#elif defined(__riscv)
+static const Unit nop = 0x00000013;
 #else
 static const Unit nop = 0x00000000;
 #endif
@@ -195,6 +197,14 @@ static void append_near_marker(uint32_t mask)
 static void make_other(void)
 {
     append_near_marker(0x1fffff);           /* The immediate, and low bits */
+    expected = SIGILL;
+}
+#endif
+
+#ifdef __riscv
+static void make_other(void)
+{
+    append_near_marker(0xfff0ff80);         /* All but the opcode and funct3 */
     expected = SIGILL;
 }
 #endif

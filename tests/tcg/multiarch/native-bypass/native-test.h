@@ -124,6 +124,10 @@ static inline void *map_guarded(size_t size, int prot)
 # define CONTEXT_PC(mc)         ((mc)->pc)
 # define CONTEXT_ARG(mc, n)     ((mc)->gregs[4 + (n)])
 # define CONTEXT_RETURN(mc)     ((mc)->gregs[31])
+#elif defined(__riscv)
+# define CONTEXT_PC(mc)         ((mc)->__gregs[REG_PC])
+# define CONTEXT_ARG(mc, n)     ((mc)->__gregs[REG_A0 + (n)])
+# define CONTEXT_RETURN(mc)     ((mc)->__gregs[REG_RA])
 #endif
 
 /* The last signal that was caught, in this thread */
@@ -204,6 +208,8 @@ static const uint32_t native_stub[] = {
 static const uint32_t native_stub[] = {
     NATIVE_MIPS_SYSCALL_CODE << 6 | 0x0c, 0x03e00008, 0
 };
+#elif defined(__riscv)
+static const uint32_t native_stub[] = { NATIVE_RISCV_INSN, 0x00008067 };
 #endif
 
 /* What real programs do once they have written code; those for x86 do not. */

@@ -22,7 +22,8 @@ static void leaves(void)
     check_leaves("leaves", n);
 }
 
-#if defined(__i386__) || defined(__x86_64__) || defined(__arm__)
+#if defined(__i386__) || defined(__x86_64__) || defined(__arm__) || \
+    defined(__riscv)
 #define HAS_BEHIND
 /*
  * Page A is filled by instructions up to an instruction of which only a part is
@@ -38,7 +39,11 @@ static void put_behind(char *a, int n)
 #endif
 
     while (a < p) {
+#ifdef __riscv
+        a = PUT16(a, 0x0001);           /* c.nop */
+#else
         a = put_nop(a);
+#endif
     }
     put_leaf(n & 1 ? p : put_nop(p), n);
 }
@@ -67,7 +72,13 @@ static void put_spanning(char *a, int n)
     if (put_span(b)) {
         put_leaf(b, n);
     } else {
-        put_load(put_nop(b - 8), n);
+        size_t load = put_load(b, n) - b;
+        char *p = b - 16;
+
+        while (p < b - load) {
+            p = put_nop(p);
+        }
+        put_load(p, n);
         put_return(b);
     }
 }
@@ -79,7 +90,7 @@ static void span(void)
     int value;
 
     a = map_code(fd, RX, MAP_PRIVATE) + PAGE;
-    a -= at ? PAGE - ((uintptr_t)at & (PAGE - 1)) : 8;
+    a -= at ? PAGE - ((uintptr_t)at & (PAGE - 1)) : 16;
     value = call(a, NULL, NULL);
     CHECK(value == n, "span: %d, not %d", value, n);
     /* The second page alone may be another one. */

@@ -22,6 +22,8 @@ static unsigned long context_pc(void *context)
     return uc->uc_mcontext.gregs[REG_RIP];
 #elif defined(__arm__)
     return uc->uc_mcontext.arm_pc;
+#elif defined(__riscv)
+    return uc->uc_mcontext.__gregs[REG_PC];
 #else
     return uc->uc_mcontext.pc;
 #endif

@@ -409,6 +409,82 @@ static inline char *put_caller(char *p, int n, char **after_call)
     return PUT32(p, 0xdfbf0018, 0x03e00008, 0x67bd0020);
 #endif
 }
+#elif defined(__riscv)
+/* lui; addi */
+static inline char *put_load(char *p, int n)
+{
+    return PUT32(p, 0x00000537 | ((n + 0x800) & ~0xfff),
+                 0x00050513 | (uint32_t)n << 20);
+}
+
+static inline char *put_return(char *p)
+{
+    return PUT32(p, 0x00008067);
+}
+
+static inline char *put_nop(char *p)
+{
+    return PUT32(p, 0x00000013);
+}
+
+static inline char *put_jal(char *p, int rd, char *to)
+{
+    uint32_t off = to - p;
+
+    return PUT32(p, 0x6f | rd << 7 | (off & 0xff000) | (off >> 11 & 1) << 20 |
+                    (off >> 1 & 0x3ff) << 21 | (off >> 20 & 1) << 31);
+}
+
+static inline char *put_jump(char *p, char *to)
+{
+    return put_jal(p, 0, to);
+}
+
+/* mv t1, ra; jal; jr t1 */
+static inline char *put_call(char *p, char *to)
+{
+    return PUT32(put_jal(PUT32(p, 0x00008313), 1, to), 0x00030067);
+}
+
+/* beq zero, zero, which may be as near as the next instruction but one */
+static inline char *put_cond(char *p, char *to)
+{
+    uint32_t off = to - p;
+
+    if ((int32_t)off < -4096 || (int32_t)off >= 4096) {
+        off = 8;
+    }
+    p = PUT32(p, 0x63 | (off >> 11 & 1) << 7 | (off >> 1 & 15) << 8 |
+                 (off >> 5 & 63) << 25 | (off >> 12 & 1) << 31);
+    return put_jump(put_nop(p), to);
+}
+
+static inline char *put_span(char *end)
+{
+    return NULL;
+}
+
+static inline char *put_jump_arg(char *p, int i)
+{
+    return PUT32(p, 0x00050067 | i << 15);
+}
+
+static inline char *put_call_arg(char *p)
+{
+    return PUT32(p, 0x00008313, 0x000500e7, 0x00030067);
+}
+
+/* mv t0, a0; jr t0, which is a return, too */
+static inline char *put_ret_arg(char *p)
+{
+    return PUT32(p, 0x00050293, 0x00028067);
+}
+
+static inline char *put_caller(char *p, int n, char **after_call)
+{
+    *after_call = PUT32(p, 0xff010113, 0x00113423, 0x000500e7);
+    return PUT32(put_load(*after_call, n), 0x00813083, 0x01010113, 0x00008067);
+}
 #endif
 
 static inline char *put_leaf(char *p, int n)

@@ -429,6 +429,75 @@ static void test_state(void)
 }
 #endif
 
+#ifdef __riscv
+/*
+ * When code is translated, it is known whether vl is the most that vtype
+ * allows, and whether vstart is 0.  Page A sets v8 to 0 and these to what
+ * @state says, and goes to page B, which sets all elements of v8 to 1 and
+ * returns the first 32 bits.
+ */
+static void test_state(void)
+{
+    static struct {
+        uint64_t vl, vtype;
+        char *bytes;        /* for a load that sets vl where it would fault */
+    } state;
+    static const struct {
+        int vl, sew;        /* sew: 0 for 8 bits, 1 for 16, ... */
+        int loads, want;
+    } states[] = {
+        { 1, 0, 16, 0x1 }, { 16, 0, 16, 0x01010101 }, { 16, 0, 3, 0x01010101 },
+        { 3, 0, 2, 0x010101 }, { 8, 1, 16, 0x00010001 }, { 2, 0, 16, 0x0101 },
+        { 16, 0, 1, 0x01010101 }, { 1, 1, 16, 0x1 }, { 2, 3, 16, 0x1 },
+    };
+    static const uint32_t ends[3][2] = {
+        { 0x00000013, 0x00000013 },
+        { 0x03038487, 0x00000013 },     /* vle8ff.v v9, (t2) */
+        { 0x0080d073, 0x5e00b4d7 },     /* csrwi vstart, 1; vmv.v.i v9, 1 */
+    };
+    char *end = page_b + 2 * PAGE, *p;
+
+    if (!(getauxval(AT_HWCAP) & 1 << ('v' - 'a'))) {
+        printf("skipped: no V\n");
+        return;
+    }
+    /* vcpop.m t0, v8, which vstart must be 0 for; vmv.v.i v8, 1 */
+    p = PUT32(page_b, 0x428822d7, 0x5e00b457);
+    /* vsetivli zero, 2, e64, m1, ta, ma; vmv.x.s a0, v8 */
+    put_return(PUT32(p, 0xcd817057, 0x42802557));
+    flush(page_b, 32);
+    MUST(mprotect(end, PAGE, PROT_NONE) == 0);
+
+    for (int i = 0; i < 3 * RETURN_TO_B; i++) {
+        Kind kind = i / 3;
+
+        if (kind == RUNS_ON || kind == SPANS) {
+            continue;
+        }
+        /* ld t0, 0(a1); ld t1, 8(a1); ld t2, 16(a1) */
+        p = PUT32(page_a, 0x0005b283, 0x0085b303, 0x0105b383);
+        /* vsetivli zero, 16, e8, m1, ta, ma; vmv.v.i v8, 0 */
+        p = PUT32(p, 0xcc087057, 0x5e003457);
+        /* vsetvl zero, t0, t1 */
+        p = PUT32(p, 0x8062f057, ends[i % 3][0], ends[i % 3][1]);
+        put_link(p, kind, page_b);
+        flush(page_a, PAGE);
+        for (int round = 0; round < ROUNDS; round++) {
+            int n = round / 2 % (sizeof(states) / sizeof(states[0]));
+            int want = states[n].want;
+
+            state.vl = states[n].vl;
+            state.vtype = 0xc0 | states[n].sew << 3;
+            state.bytes = end - (round & 1 ? 16 : states[n].loads);
+            if (i % 3 == 1 && !(round & 1) && states[n].loads < states[n].vl) {
+                want &= (1ull << 8 * states[n].loads) - 1;
+            }
+            EXPECT(page_a, page_b, &state, want);
+        }
+    }
+}
+#endif
+
 #ifdef __i386__
 #include <asm/ldt.h>
 #include <sys/syscall.h>

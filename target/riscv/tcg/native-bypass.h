@@ -1,0 +1,36 @@
+/*
+ * Native bypass: what is RISC-V's own in the C library's functions
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef TARGET_RISCV_TCG_NATIVE_BYPASS_H
+#define TARGET_RISCV_TCG_NATIVE_BYPASS_H
+
+#include "user/native-untagged.h"
+
+typedef int32_t target_wchar_t;
+
+#define native_wcscmp_gives_char    true
+
+/* See native-untagged.h. */
+static inline bool native_only_sign(size_t n, size_t at, bool string)
+{
+    return false;
+}
+
+/* See native-untagged.h. */
+static inline target_ulong native_return_to(CPURISCVState *env,
+                                            target_ulong *sp, uintptr_t ra)
+{
+    *sp = env->gpr[xSP];
+    return env->gpr[xRA];
+}
+
+static inline target_ulong native_returned(CPURISCVState *env, target_ulong *sp)
+{
+    *sp = env->gpr[xSP];
+    return env->gpr[xA0];
+}
+
+#endif /* TARGET_RISCV_TCG_NATIVE_BYPASS_H */
