@@ -14,10 +14,11 @@ TRIPLETS = {
     'arm': 'arm-linux-gnueabihf', 'aarch64': 'aarch64-linux-gnu',
     'mips': 'mips-linux-gnu', 'mips64': 'mips64-linux-gnuabi64',
     'mipsel': 'mipsel-linux-gnu', 'mips64el': 'mips64el-linux-gnuabi64', 'riscv64': 'riscv64-linux-gnu',
+    's390x': 's390x-linux-gnu', 'ppc64le': 'powerpc64le-linux-gnu',
 }
 # those that Debian has programs for: 12, the last one with mipsel and mips64el, or 13, the first with riscv64
 DEBIAN = {'i386': 'i386', 'x86_64': 'amd64', 'arm': 'armhf', 'aarch64': 'arm64', 'mipsel': 'mipsel',
-          'mips64el': 'mips64el', 'riscv64': 'riscv64'}
+          'mips64el': 'mips64el', 'riscv64': 'riscv64', 's390x': 's390x', 'ppc64le': 'ppc64el'}
 SUITES = {'riscv64': 'trixie'}
 NATIVE = BUILD / 'common-user/native'
 

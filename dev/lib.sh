@@ -14,7 +14,7 @@ case $QEMU in
 esac
 JOBS=${JOBS:-$(nproc)}
 # shellcheck disable=SC2034 # for the scripts
-ALL_TARGETS="i386 x86_64 arm aarch64 mips mips64 mipsel mips64el riscv64"
+ALL_TARGETS="i386 x86_64 arm aarch64 mips mips64 mipsel mips64el riscv64 s390x ppc64le"
 # one more is built, to see that the option is refused where it is not served
 # shellcheck disable=SC2034 # for the scripts
 UNSERVED=xtensa

@@ -34,11 +34,22 @@ enum { NR_write = 64, NR_rt_sigaction = 134, NR_exit_group = 94 };
 # define SYSCALL    "ecall"
 # define REGISTERS  "a7", "a0", "a1", "a2", "a3"
 # define CLOBBERED  "memory"
+#elif defined(__s390x__)
+enum { NR_write = 4, NR_rt_sigaction = 174, NR_exit_group = 248 };
+# define SYSCALL    "svc 0"
+# define REGISTERS  "r1", "r2", "r3", "r4", "r5"
+# define CLOBBERED  "cc", "memory"
 #elif defined(__arm__)
 enum { NR_write = 4, NR_rt_sigaction = 174, NR_exit_group = 248 };
 # define SYSCALL    "svc #0"
 # define REGISTERS  "r7", "r0", "r1", "r2", "r3"
 # define CLOBBERED  "memory"
+#elif defined(__powerpc64__)
+enum { NR_write = 4, NR_rt_sigaction = 173, NR_exit_group = 234 };
+# define SYSCALL    "sc"
+# define REGISTERS  "r0", "r3", "r4", "r5", "r6"
+# define CLOBBERED  "r7", "r8", "r9", "r10", "r11", "r12", "cr0", "ctr", \
+                    "xer", "memory"
 #elif defined(__mips64)
 enum { NR_write = 5001, NR_getpid = 5038, NR_exit_group = 5205 };
 #else
@@ -61,8 +72,8 @@ enum { NR_write = 4004, NR_getpid = 4020, NR_exit_group = 4246 };
         register long r3 asm(arg3) = d;                                 \
                                                                         \
         /* volatile, as its effect is not in its operands */             \
-        asm volatile(SYSCALL : "+r" (n), "+r" (r0), "+r" (r3)           \
-                     : "r" (r1), "r" (r2) : CLOBBERED);                 \
+        asm volatile(SYSCALL : "+r" (n), "+r" (r0), "+r" (r1),          \
+                     "+r" (r2), "+r" (r3) : : CLOBBERED);               \
     }
 #define SYSCALL_WITH(...)   SYSCALL_IN(__VA_ARGS__)
 SYSCALL_WITH(REGISTERS)

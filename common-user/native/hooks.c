@@ -34,6 +34,10 @@
 #include "exec/helper-gen.h.inc"
 #undef HELPER_H
 
+#ifndef native_second_entry
+#define native_second_entry(code)   0
+#endif
+
 typedef enum NativeHookKind {
     NATIVE_HOOK_CALL,
     NATIVE_HOOK_RESOLVER,
@@ -47,6 +51,7 @@ typedef struct NativeHook {
     /* What must not change: for a resolver, all of its library's code. */
     vaddr first, last;
     uint8_t code[NATIVE_CODE];  /* of a function */
+    unsigned behind;            /* so many bytes behind the first entry */
 } NativeHook;
 
 /* Sorted by pc */
@@ -205,10 +210,25 @@ bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn, vaddr last,
         .pc = pc, .kind = NATIVE_HOOK_CALL, .fn = fn,
         .first = pc & -2, .last = MIN(last, pc + NATIVE_LONGEST),
     };
+    bool is_new;
 
     memcpy(hook.code, code, sizeof(hook.code));
     /* Writes to pages that are writable already are not reported. */
-    return !(page_get_flags(pc) & PAGE_WRITE_ORG) && add_hook(&hook);
+    if (page_get_flags(pc) & PAGE_WRITE_ORG) {
+        return false;
+    }
+    is_new = add_hook(&hook);
+    hook.behind = native_second_entry(code);
+    if (hook.behind) {
+        hook.pc += hook.behind;
+        hook.first += hook.behind;
+        memset(hook.code, 0, sizeof(hook.code));
+        memcpy(hook.code, code + hook.behind, NATIVE_CODE - hook.behind);
+        if (!(page_get_flags(hook.pc) & PAGE_WRITE_ORG)) {
+            add_hook(&hook);
+        }
+    }
+    return is_new;
 }
 
 bool native_bypass_hook_resolver(vaddr pc, const NativeFunction *fn,
@@ -222,10 +242,10 @@ bool native_bypass_hook_resolver(vaddr pc, const NativeFunction *fn,
     return add_hook(&hook);
 }
 
-/* The bytes of the entry that are in its page */
-static size_t code_size(vaddr pc)
+/* The bytes of the entry that are known, and in its page */
+static size_t code_size(vaddr pc, unsigned behind)
 {
-    return MIN(NATIVE_CODE, -(pc | TARGET_PAGE_MASK));
+    return MIN(NATIVE_CODE - behind, -(pc | TARGET_PAGE_MASK));
 }
 
 /* Has somebody written to the code whom QEMU does not see? */
@@ -233,7 +253,7 @@ static bool is_patched(DisasContextBase *db, const NativeHook *hook)
 {
     CPUArchState *env = cpu_env(tcg_ctx->cpu);
 
-    for (size_t i = 0; i < code_size(hook->pc); i++) {
+    for (size_t i = 0; i < code_size(hook->pc, hook->behind); i++) {
         if (translator_ldub(env, db, hook->pc + i) != hook->code[i]) {
             return true;
         }
@@ -251,7 +271,9 @@ const NativeFunction *native_bypass_hooked(DisasContextBase *db, vaddr pc)
     translator_not_kept();
     switch (hook->kind) {
     case NATIVE_HOOK_CALL:
+        /* A block that comes from the first entry has made the call there. */
         if (!hook->fn || native_bypass_is_excluded(hook->fn) ||
+            (hook->behind && pc - hook->behind >= db->pc_first) ||
             is_patched(db, hook)) {
             return NULL;
         }
@@ -305,7 +327,7 @@ void HELPER(native_resolved)(CPUArchState *env, uint64_t pc)
     if (entry >= resolving.hook.first && entry <= resolving.hook.last) {
         uint8_t code[NATIVE_CODE] = {};
 
-        for (size_t i = 0; i < code_size(entry); i++) {
+        for (size_t i = 0; i < code_size(entry, 0); i++) {
             code[i] = cpu_ldub_data_ra(env, entry + i, GETPC());
         }
         mmap_lock();

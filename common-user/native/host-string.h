@@ -15,6 +15,10 @@
 #include "exec/tswap.h"
 #include "tcg/native-bypass.h"
 
+#ifndef NATIVE_MEMCMP_LESS
+#define NATIVE_MEMCMP_LESS  -1
+#endif
+
 QEMU_BUILD_BUG_ON(sizeof(wchar_t) != sizeof(target_wchar_t));
 
 static inline size_t host_left_in_page(const void *p)
@@ -232,7 +236,8 @@ static inline int host_order(wchar_t p, wchar_t q, size_t at, target_ulong n,
     }
     if (size == 1) {
         return !native_only_sign(n, at, how != HOST_MEMCMP) ? p - q
-             : p < q ? -1 : 1;
+             : p > q ? 1
+             : how == HOST_MEMCMP ? NATIVE_MEMCMP_LESS : -1;
     }
     if (how == HOST_STRCMP && b == 0 && native_wcscmp_gives_char) {
         return a;

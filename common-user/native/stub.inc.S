@@ -64,6 +64,18 @@
         .4byte  NATIVE_RISCV_INSN
         ret
         .endm
+#elif defined(__s390x__)
+# define NAME_OFFSET NATIVE_S390_NAME_OFFSET
+        .macro native_marker
+        .2byte  NATIVE_S390_INSN
+        br      %r14
+        .endm
+#elif defined(__powerpc64__)
+# define NAME_OFFSET NATIVE_PPC_NAME_OFFSET
+        .macro native_marker
+        .4byte  NATIVE_PPC_INSN
+        blr
+        .endm
 #else
 # error "no marker for this architecture"
 #endif

@@ -46,4 +46,15 @@
 #define NATIVE_RISCV_INSN           0x8c000073
 #define NATIVE_RISCV_NAME_OFFSET    8
 
+/* s390x: of the opcodes 02, none of which is an instruction */
+#define NATIVE_S390_INSN            0x026e
+#define NATIVE_S390_NAME_OFFSET     4
+
+/*
+ * ppc64le: primary opcode 0, which is attn, KVM's breakpoints 0x00dddd00, and
+ * illegal otherwise
+ */
+#define NATIVE_PPC_INSN             0x00006e62
+#define NATIVE_PPC_NAME_OFFSET      8
+
 #endif /* USER_NATIVE_MARKER_H */

@@ -18,6 +18,14 @@
  * native_returned(env, &sp)
  *     After its return: its result, and the stack pointer.
  *
+ * NATIVE_MEMCMP_LESS
+ *     What memcmp() gives in place of -1, if it does.
+ *
+ * native_second_entry(code)
+ *     Functions' entry for calls from the same library: how many bytes behind
+ *     the other one it is, of which @code are the first NATIVE_CODE bytes, or
+ *     0 if there is one entry.  A macro, if there are such functions at all.
+ *
  * NATIVE_REG_ARGS
  *     How many arguments are passed in registers and have no place on the
  *     stack, if any are, and a target of 32 bits passes others on the stack.

@@ -51,9 +51,20 @@ static Pair load_pair(const Pair *p)
         asm volatile("ldp %0, %1, [%2]" : "=r"(r.first), "=r"(r.second)
                      : "r"(p) : "memory");
     }
+#elif defined(__powerpc64__)
+    asm volatile("lq 10, 0(%2)\n\t"
+                 "mr %0, 10\n\t"
+                 "mr %1, 11" : "=r"(r.first), "=r"(r.second)
+                 : "b"(p) : "r10", "r11", "memory");
 #elif defined(__x86_64__)
     asm volatile("movdqa %1, %%xmm0; movdqu %%xmm0, %0" : "=m"(r)
                  : "m"(*p) : "xmm0", "memory");
+#elif defined(__s390x__)
+    unsigned __int128 both;
+
+    asm volatile("lpq %0, 0(%1)" : "=d"(both) : "a"(p) : "memory");
+    r.first = both >> 64;
+    r.second = both;
 #else
     r.first = __atomic_load_n(&p->first, __ATOMIC_RELAXED);
     r.second = r.first;
@@ -65,11 +76,19 @@ static void store_pair(Pair *p, unsigned long n)
 {
 #if defined(__aarch64__)
     asm volatile("stp %1, %1, [%0]" : : "r"(p), "r"(n) : "memory");
+#elif defined(__powerpc64__)
+    asm volatile("mr 10, %1\n\t"
+                 "mr 11, %1\n\t"
+                 "stq 10, 0(%0)" : : "b"(p), "r"(n) : "r10", "r11", "memory");
 #elif defined(__x86_64__)
     Pair v = { n, n };
 
     asm volatile("movdqu %1, %%xmm0; movdqa %%xmm0, %0" : "=m"(*p)
                  : "m"(v) : "xmm0");
+#elif defined(__s390x__)
+    unsigned __int128 both = (unsigned __int128)n << 64 | n;
+
+    asm volatile("stpq %0, 0(%1)" : : "d"(both), "a"(p) : "memory");
 #else
     __atomic_store_n(&p->first, n, __ATOMIC_RELAXED);
 #endif

@@ -16,7 +16,7 @@ from test_gdbstub import main, report
 
 AUTO = "NATIVE_AUTO" in os.environ
 
-ARCHITECTURE = gdb.selected_frame().architecture().name()
+ARCHITECTURE = gdb.selected_inferior().architecture().name()
 
 # The register of results
 RESULT = [register for name, register in (

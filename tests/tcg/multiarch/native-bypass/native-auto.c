@@ -35,6 +35,12 @@ typedef uint32_t Code;
 #elif defined(__riscv)
 typedef uint32_t Code;
 # define RETURN(n)      { 0x00000513 | n << 20, 0x00008067 }
+#elif defined(__s390x__)
+typedef uint16_t Code;
+# define RETURN(n)      { 0xa729, n, 0x07fe }
+#elif defined(__powerpc64__)
+typedef uint32_t Code;
+# define RETURN(n)      { 0x38600000 | n, 0x4e800020 }
 #endif
 static const Code seven[] = RETURN(7), nine[] = RETURN(9);
 
@@ -46,6 +52,13 @@ static const Code seven[] = RETURN(7), nine[] = RETURN(9);
 #endif
 
 typedef void *MemccpyFn(void *dst, const void *src, int c, size_t n);
+
+/* One that has no resolver, for copies of the code that no loader sees */
+#ifdef __s390x__
+# define PLAIN  ((MemccpyFn *)wmempcpy)
+#else
+# define PLAIN  memccpy
+#endif
 
 static char *bad;               /* an address that faults */
 static char *missing;           /* one that faults once */
@@ -308,7 +321,7 @@ static void test_mapping(void)
     }
     offset = code_segment->p_offset & -page;
     size = code_segment->p_offset + code_segment->p_filesz - offset;
-    at = (uintptr_t)memccpy - base - code_segment->p_vaddr +
+    at = (uintptr_t)PLAIN - base - code_segment->p_vaddr +
          code_segment->p_offset - offset;
 
     p = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, offset);
@@ -364,6 +377,15 @@ static void test_addresses(void)
           dlsym(RTLD_NEXT, "wcsnlen") != wcsnlen, "wcsnlen");
 }
 
+/* Calls from the same library skip what sets r2, the first two instructions. */
+static void test_local(void)
+{
+#ifdef __powerpc64__
+    CHECK(is_native((MemccpyFn *)((char *)memccpy + 8), "local entry"),
+          "translated");
+#endif
+}
+
 int main(void)
 {
     bad = map_pages(NULL, page, PROT_NONE);
@@ -371,6 +393,7 @@ int main(void)
     catch_signals();
     CHECK(is_native(memccpy, "program"), "translated");
     test_restart();
+    test_local();
     test_processes();
     test_own();
     test_inside();

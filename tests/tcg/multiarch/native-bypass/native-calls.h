@@ -262,8 +262,8 @@ typedef enum { NO_ACCESS, READ_ONLY, UNMAPPED, BEYOND_END, BAD_KINDS } Bad;
 static const struct {
     int sig, code;
 } bad_signal[BAD_KINDS] = {
-    [NO_ACCESS] = { SIGSEGV, SEGV_ACCERR },
-    [READ_ONLY] = { SIGSEGV, SEGV_ACCERR },
+    [NO_ACCESS] = { SIGSEGV, ACCERR },
+    [READ_ONLY] = { SIGSEGV, ACCERR },
     [UNMAPPED] = { SIGSEGV, SEGV_MAPERR },
     [BEYOND_END] = { SIGBUS, BUS_ADRERR },
 };

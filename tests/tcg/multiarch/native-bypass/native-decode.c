@@ -20,7 +20,7 @@
 
 typedef __typeof__(native_stub[0]) Unit;
 
-#define MARKER_SIZE (sizeof(Unit) == 1 ? 3 : 4)
+#define MARKER_SIZE (sizeof(Unit) == 1 ? 3 : sizeof(Unit))
 
 #if defined(__i386__) || defined(__x86_64__)
 static const Unit nop = 0x90;
@@ -30,6 +30,10 @@ static const Unit nop = 0xd503201f;
 static const Unit nop = 0xe1a00000;
 #elif defined(__riscv)
 static const Unit nop = 0x00000013;
+#elif defined(__s390x__)
+static const Unit nop = 0x0700;
+#elif defined(__powerpc__)
+static const Unit nop = 0x60000000;
 #else
 static const Unit nop = 0x00000000;
 #endif
@@ -176,9 +180,10 @@ static void make_other(void)
 /* The marker with the bits of @mask changed to those of @insn */
 static void append_like_marker(uint32_t insn, uint32_t mask)
 {
+    Unit unit = (insn & mask) | (native_stub[0] & ~mask);
+
     append_stub("strlen");
-    insn = (insn & mask) | (native_stub[0] & ~mask);
-    memcpy(image + marker, &insn, sizeof(insn));
+    memcpy(image + marker, &unit, sizeof(unit));
 }
 
 /* The marker with one bit of @mask changed */
@@ -205,6 +210,31 @@ static void make_other(void)
 static void make_other(void)
 {
     append_near_marker(0xfff0ff80);         /* All but the opcode and funct3 */
+    expected = SIGILL;
+}
+#endif
+
+#ifdef __s390x__
+static void make_other(void)
+{
+    /* exrl %r0, .+8; br %r14 */
+    static const uint16_t execute[] = { 0xc600, 0, 4, 0x07fe };
+
+    expected = SIGILL;
+    if (below(2)) {
+        append_near_marker(0x03ff);         /* No opcode 00 to 03 is good. */
+        return;
+    }
+    what = "EXECUTE of the marker";
+    append(execute, sizeof(execute));
+    append_stub("strlen");
+}
+#endif
+
+#ifdef __powerpc__
+static void make_other(void)
+{
+    append_near_marker(0x3ffffff);          /* All but the opcode */
     expected = SIGILL;
 }
 #endif

@@ -56,7 +56,10 @@ static void test_across(void)
         }
         mprotect(behind, page, PROT_NONE);
         expect("strlen", "without an end", p, -SIGSEGV);
+#ifndef __powerpc__
+        /* QEMU's PowerPC gives no address for a fetch that faults. */
         CHECK(caught.info.si_addr == behind, "%p", caught.info.si_addr);
+#endif
         mprotect(behind, page, PROT_RWX);
         expect("strlen", "mapped again", p, 4);
     }

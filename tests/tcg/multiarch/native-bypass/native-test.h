@@ -128,7 +128,31 @@ static inline void *map_guarded(size_t size, int prot)
 # define CONTEXT_PC(mc)         ((mc)->__gregs[REG_PC])
 # define CONTEXT_ARG(mc, n)     ((mc)->__gregs[REG_A0 + (n)])
 # define CONTEXT_RETURN(mc)     ((mc)->__gregs[REG_RA])
+#elif defined(__s390x__)
+# define CONTEXT_PC(mc)         ((mc)->psw.addr)
+# define CONTEXT_ARG(mc, n)     ((mc)->gregs[2 + (n)])
+# define CONTEXT_RETURN(mc)     ((mc)->gregs[14])
+#elif defined(__powerpc64__)
+# define CONTEXT_PC(mc)         ((mc)->gp_regs[PT_NIP])
+# define CONTEXT_ARG(mc, n)     ((mc)->gp_regs[PT_R3 + (n)])
+# define CONTEXT_RETURN(mc)     ((mc)->gp_regs[PT_LNK])
 #endif
+
+/* QEMU's PowerPC makes no difference. */
+#ifdef __powerpc__
+# define ACCERR SEGV_MAPERR
+#else
+# define ACCERR SEGV_ACCERR
+#endif
+
+/* What is told of a SIGSEGV at @addr: on s390x only the page */
+static inline void *told_addr(const void *addr)
+{
+#ifdef __s390x__
+    addr = (const void *)((uintptr_t)addr & -page);
+#endif
+    return (void *)addr;
+}
 
 /* The last signal that was caught, in this thread */
 static __thread struct {
@@ -147,6 +171,14 @@ static inline void catch_signal(int sig, siginfo_t *info, void *context)
 
     caught.info = *info;
     caught.pc = CONTEXT_PC(mc);
+#ifdef __s390x__
+    if (sig == SIGILL) {
+        /* The PSW is behind the instruction. */
+        uint8_t first = *(uint8_t *)info->si_addr;
+
+        caught.pc -= first < 0x40 ? 2 : first < 0xc0 ? 4 : 6;
+    }
+#endif
     if (mend_signal && mend_signal(info, mc)) {
         return;
     }
@@ -210,6 +242,10 @@ static const uint32_t native_stub[] = {
 };
 #elif defined(__riscv)
 static const uint32_t native_stub[] = { NATIVE_RISCV_INSN, 0x00008067 };
+#elif defined(__s390x__)
+static const uint16_t native_stub[] = { NATIVE_S390_INSN, 0x07fe };
+#elif defined(__powerpc64__)
+static const uint32_t native_stub[] = { NATIVE_PPC_INSN, 0x4e800020 };
 #endif
 
 /* What real programs do once they have written code; those for x86 do not. */

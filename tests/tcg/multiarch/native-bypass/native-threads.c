@@ -52,7 +52,7 @@ static bool mend(siginfo_t *info, mcontext_t *mc)
 
     CHECK(addr >= shared && addr < shared + 4 * SIZE,
           "a fault outside of the operands: %p", addr);
-    if (++faults % 2 && info->si_code == SEGV_ACCERR &&
+    if (++faults % 2 && info->si_code == ACCERR &&
         addr < shared + 2 * SIZE) {
         mends++;
         mprotect(shared, 2 * SIZE, PROT_RW);

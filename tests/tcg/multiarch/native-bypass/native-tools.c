@@ -16,6 +16,10 @@
 # define RETURN(name)   ".set noreorder;" name " jr $31; nop; .set reorder;"
 #elif defined(__arm__)
 # define RETURN(name)   ".arm;" name " bx lr;"
+#elif defined(__s390x__)
+# define RETURN(name)   name " br %r14;"
+#elif defined(__powerpc__)
+# define RETURN(name)   name " blr;"
 #else
 # define RETURN(name)   name " ret;"
 #endif

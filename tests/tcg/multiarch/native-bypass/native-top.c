@@ -132,7 +132,7 @@ static void test_commpage(void)
 
     /* It cannot be written. */
     CHECK(CATCH(memset((char *)commpage + 5, 0, 10)) == SIGSEGV &&
-          caught.info.si_code == SEGV_ACCERR &&
+          caught.info.si_code == ACCERR &&
           caught.info.si_addr == commpage + 5, "memset: si_code %d, si_addr %p",
           caught.info.si_code, caught.info.si_addr);
 #endif

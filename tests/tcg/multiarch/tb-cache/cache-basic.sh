@@ -95,6 +95,7 @@ mips64*)        other="-R 0x200000000" ;;
 mips*)          other="-R 0x70000000" ;;
 i386 | x86_64)  other="-cpu max,check=off" ;;
 riscv64)        other="-cpu rv64" ;;
+ppc64le)        other="-cpu power10" ;;
 *)              other="-cpu max" ;;
 esac
 # shellcheck disable=SC2086 # words

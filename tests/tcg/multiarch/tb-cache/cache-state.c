@@ -24,6 +24,10 @@ static unsigned long context_pc(void *context)
     return uc->uc_mcontext.arm_pc;
 #elif defined(__riscv)
     return uc->uc_mcontext.__gregs[REG_PC];
+#elif defined(__s390x__)
+    return uc->uc_mcontext.psw.addr;
+#elif defined(__powerpc__)
+    return uc->uc_mcontext.gp_regs[PT_NIP];
 #else
     return uc->uc_mcontext.pc;
 #endif

@@ -146,18 +146,18 @@ static const struct Change {
     } flags;
 } changes[] = {
     { "unmapped", unmap, SEGV_MAPERR },
-    { "PROT_READ", only_read, SEGV_ACCERR },
-    { "PROT_NONE", no_access, SEGV_ACCERR },
-    { "PROT_READ|WRITE", only_write, SEGV_ACCERR },
+    { "PROT_READ", only_read, ACCERR },
+    { "PROT_NONE", no_access, ACCERR },
+    { "PROT_READ|WRITE", only_write, ACCERR },
     { "writable and written", gain_write, 0 },
     { "written, then executable again", write_then_exec, 0, STEPS },
     { "written", write_code, 0, WRITABLE },
     { "read into", read_into, 0, STEPS | WRITABLE },
     { "shared file", file_shared, 0 },
     { "private file", file_private, 0 },
-    { "file as data", file_data, SEGV_ACCERR },
+    { "file as data", file_data, ACCERR },
     { "anonymous code", anonymous_code, 0, STEPS },
-    { "anonymous data", anonymous_data, SEGV_ACCERR },
+    { "anonymous data", anonymous_data, ACCERR },
     { "unmapped and mapped again", unmap_and_map, 0, STEPS },
     { "moved away", move_away, SEGV_MAPERR },
     { "other page moved there", move_over, 0 },
@@ -236,7 +236,8 @@ static bool is_expected(const Trial *t, Result r, bool sometime)
         return r.sig == 0 && r.value == NEW;
     }
     return r.sig == SIGSEGV && r.code == t->change->code &&
-        (sometime ? r.addr >= t->b && r.addr < t->b + PAGE : r.addr == addr);
+        (sometime ? r.addr >= t->b && r.addr < t->b + PAGE
+                  : r.addr == told_addr(addr));
 }
 
 static void report(const Trial *t, Result r, const char *when)
@@ -266,7 +267,7 @@ static void by_this_thread(Kind kind, const struct Change *change,
 
         r = run(t.code, t.arg, NULL);
         if (!is_expected(&t, r, returning) ||
-            (returning && r.sig && r.addr != t.after_call)) {
+            (returning && r.sig && r.addr != told_addr(t.after_call))) {
             report(&t, r, "at once");
         }
     }

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 /* of AArch64, which the C library's headers may be too old for */
@@ -30,6 +31,13 @@
 
 #define PAGE    ((size_t)getauxval(AT_PAGESZ))
 #define RWX     (PROT_READ | PROT_WRITE | PROT_EXEC)
+
+/* QEMU's PowerPC makes no difference. */
+#ifdef __powerpc__
+# define ACCERR SEGV_MAPERR
+#else
+# define ACCERR SEGV_ACCERR
+#endif
 
 static int failures;
 
@@ -485,6 +493,146 @@ static inline char *put_caller(char *p, int n, char **after_call)
     *after_call = PUT32(p, 0xff010113, 0x00113423, 0x000500e7);
     return PUT32(put_load(*after_call, n), 0x00813083, 0x01010113, 0x00008067);
 }
+#elif defined(__s390x__)
+static inline char *put_load(char *p, int n)
+{
+    return PUT16(p, 0xa729, n);             /* lghi */
+}
+
+static inline char *put_return(char *p)
+{
+    return PUT16(p, 0x07fe);
+}
+
+static inline char *put_nop(char *p)
+{
+    return PUT16(p, 0x0700);
+}
+
+/* The offset is in halfwords. */
+static inline char *put_ril(char *p, uint16_t insn, char *to)
+{
+    int32_t off = (to - p) / 2;
+
+    return PUT16(p, insn, off >> 16, off);
+}
+
+static inline char *put_jump(char *p, char *to)
+{
+    return put_ril(p, 0xc0f4, to);
+}
+
+/* lgr %r1, %r14; brasl %r14, ...; br %r1 */
+static inline char *put_call(char *p, char *to)
+{
+    return PUT16(put_ril(PUT16(p, 0xb904, 0x001e), 0xc0e5, to), 0x07f1);
+}
+
+/* cr %r2, %r2; jge */
+static inline char *put_cond(char *p, char *to)
+{
+    return put_ril(PUT16(p, 0x1922), 0xc084, to);
+}
+
+/* lgfi %r2, 0x58d70000; and agfi %r2, 0xa729.... gives what is behind a729. */
+static inline char *put_span(char *end)
+{
+    PUT16(end - 8, 0xc021, 0x58d7, 0x0000, 0xc228);
+    return end - 8;
+}
+
+static inline char *put_jump_arg(char *p, int i)
+{
+    return PUT16(p, 0x07f2 + i);
+}
+
+static inline char *put_call_arg(char *p)
+{
+    return PUT16(p, 0xb904, 0x001e, 0x0de2, 0x07f1);
+}
+
+/* What returns is no other instruction than what jumps: b 0(%r2) */
+static inline char *put_ret_arg(char *p)
+{
+    return PUT16(p, 0x47f0, 0x2000);
+}
+
+/* stg %r14, 112(%r15); aghi %r15, -160; basr %r14, %r2; and back */
+static inline char *put_caller(char *p, int n, char **after_call)
+{
+    *after_call = PUT16(p, 0xe3e0, 0xf070, 0x0024, 0xa7fb, -160, 0x0de2);
+    return PUT16(put_load(*after_call, n), 0xa7fb, 160, 0xe3e0, 0xf070, 0x0004,
+                 0x07fe);
+}
+#elif defined(__powerpc64__)
+static inline char *put_load(char *p, int n)
+{
+    return PUT32(p, 0x38600000 | n);        /* li r3, n */
+}
+
+static inline char *put_return(char *p)
+{
+    return PUT32(p, 0x4e800020);
+}
+
+static inline char *put_nop(char *p)
+{
+    return PUT32(p, 0x60000000);
+}
+
+static inline char *put_jump(char *p, char *to)
+{
+    return PUT32(p, 0x48000000 | ((to - p) & 0x3fffffc));
+}
+
+/* mflr r11; bl; mtlr r11; blr */
+static inline char *put_call(char *p, char *to)
+{
+    p = PUT32(p, 0x7d6802a6);
+    return PUT32(p, 0x48000001 | ((to - p) & 0x3fffffc), 0x7d6803a6, 0x4e800020);
+}
+
+/* cmpd r1, r1; beq, which may be as near as the next instruction but one */
+static inline char *put_cond(char *p, char *to)
+{
+    long off = to - p - 4;
+
+    if (off < -0x8000 || off >= 0x8000) {
+        off = 8;
+    }
+    p = PUT32(p, 0x7c210800, 0x41820000 | (off & 0xfffc));
+    return put_jump(put_nop(p), to);
+}
+
+static inline char *put_span(char *end)
+{
+    return NULL;
+}
+
+/* Through r12, for C functions */
+static inline char *put_jump_arg(char *p, int i)
+{
+    return PUT32(p, 0x7c6c1b78 + i * 0x200800, 0x7d8903a6, 0x4e800420);
+}
+
+static inline char *put_call_arg(char *p)
+{
+    return PUT32(p, 0x7d6802a6, 0x7c6903a6, 0x4e800421, 0x7d6803a6, 0x4e800020);
+}
+
+/* mflr r11; mtlr r3; blrl; mtlr r11; blr */
+static inline char *put_ret_arg(char *p)
+{
+    return PUT32(p, 0x7d6802a6, 0x7c6803a6, 0x4e800021, 0x7d6803a6, 0x4e800020);
+}
+
+static inline char *put_caller(char *p, int n, char **after_call)
+{
+    *after_call = PUT32(p, 0x7c0802a6, 0xf8010010, 0xf821ffe1, 0x7c6c1b78,
+                        0x7d8903a6, 0x4e800421);
+    return PUT32(put_load(*after_call, n), 0x38210020, 0xe8010010, 0x7c0803a6,
+                 0x4e800020);
+}
 #endif
 
 static inline char *put_leaf(char *p, int n)
@@ -522,6 +670,11 @@ static inline void catch(int sig, siginfo_t *info, void *context)
         exit(EXIT_FAILURE);
     }
     caught_info = *info;
+#ifdef __powerpc__
+    /* QEMU's gives no address for a fetch that faults, and all here do. */
+    caught_info.si_addr = (void *)((ucontext_t *)context)->uc_mcontext
+                                  .gp_regs[PT_NIP];
+#endif
     siglongjmp(*caught, 1);
 }
 
@@ -540,6 +693,15 @@ static inline Result run(void *code, void *arg0, void *arg1)
     }
     caught = NULL;
     return r;
+}
+
+/* What is told of a SIGSEGV at @addr: on s390x only the page */
+static inline char *told_addr(char *addr)
+{
+#ifdef __s390x__
+    addr = (char *)((uintptr_t)addr & -PAGE);
+#endif
+    return addr;
 }
 
 static inline void on_signal(int sig, void (*handler)(int))

@@ -498,6 +498,180 @@ static void test_state(void)
 }
 #endif
 
+#ifdef __s390x__
+#include <sys/time.h>
+
+/* At T, which is EXECUTEd: all depends on the byte that comes from %r3. */
+#define EX_T        128
+#define EX_JUMP     (EX_T + 2 * 8)
+
+static const struct {
+    int byte;
+    int times, plus;        /* the result, of argument 0 */
+} executed[] = {
+    { 0x29, 0, 8 },         /* lghi %r2, 8 */
+    { 0x2b, 1, 8 },         /* aghi %r2, 8 */
+    { 0x2d, 8, 0 },         /* mghi %r2, 8 */
+    { 0xf4, 0, 77 },        /* j .+16 */
+    { 0x00, 1, 0 },         /* tmlh %r0, 8 */
+};
+
+static void execute(void)
+{
+    char *b = page_b, *t = b + EX_T, copied[4] = "";
+
+    put_return(put_ril(b, 0xc630, t));              /* exrl %r3, ... */
+    PUT16(t, 0xa700, 8);
+    put_leaf(b + EX_JUMP, 77);
+    flush(b, PAGE);
+    for (Kind kind = 0; kind < RETURN_TO_B; kind++) {
+        void *code = put_link(page_a, kind, b);
+
+        if (kind == SPANS) {
+            continue;
+        }
+        for (int round = 0; round < ROUNDS; round++) {
+            int i = round / 2 % (sizeof(executed) / sizeof(executed[0]));
+            unsigned arg = (uintptr_t)b;
+
+            EXPECT(code, b, executed[i].byte,
+                   arg * executed[i].times + executed[i].plus);
+        }
+    }
+
+    /* lghi %r4, 2; exrl %r4, ... of mvc 0(1, %r2), 0(%r3) */
+    put_leaf(put_ril(PUT16(b, 0xa749, 2), 0xc640, t), 7);
+    PUT16(t, 0xd200, 0x2000, 0x3000);
+    flush(b, PAGE);
+    for (int round = 0; round < ROUNDS; round++) {
+        char from[4] = { round, round >> 8, 'x', 'y' };
+
+        EXPECT(b, copied, from, 7);
+        CHECK(!memcmp(copied, from, 3) && !copied[3], "EXECUTE of MVC");
+    }
+}
+
+static volatile int signals;    /* volatile, as a handler counts them */
+
+static void count_signal(int sig)
+{
+    signals++;
+}
+
+/* No signal is between EXECUTE and what it executes. */
+static void execute_with_signals(void)
+{
+    struct itimerval often = { { 0, 1000 }, { 0, 1000 } }, never = { };
+    int round = 0;
+
+    put_return(put_ril(page_b, 0xc630, page_b + EX_T));
+    PUT16(page_b + EX_T, 0xa700, 8);
+    flush(page_b, PAGE);
+    on_signal(SIGPROF, count_signal);
+    setitimer(ITIMER_PROF, &often, NULL);
+    while (signals < 100) {
+        EXPECT(page_b, round, 0x2b, round + 8);
+        round++;
+    }
+    setitimer(ITIMER_PROF, &never, NULL);
+}
+
+/* What BASR puts before an address of 31 bits tells the addressing mode. */
+static void addressing(void)
+{
+    char *a = mmap((void *)0x3c000000, 2 * PAGE, RWX,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *b = a + PAGE;
+    void *code[8];
+    int n = 0;
+
+    MUST(a < (char *)0x7fff0000);
+    put_return(PUT16(b, 0x0d20, 0x010e));           /* basr %r2, 0; sam64 */
+    /* With sam31 and without: running on, a direct and an indirect jump */
+    code[n++] = a + PAGE - 2;
+    put_code(a + PAGE - 4, (uint16_t []) { 0x0700, 0x010d }, 4);
+    code[n++] = b;
+    code[n++] = a;
+    put_jump(PUT16(a, 0x010d), b);
+    code[n++] = a + 64;
+    put_jump(a + 64, b);
+    code[n++] = a + 128;
+    put_jump_arg(PUT16(a + 128, 0x010d), 0);
+    code[n++] = a + 192;
+    put_jump_arg(a + 192, 0);
+    /* A conditional one */
+    code[n++] = a + 256;
+    put_cond(PUT16(a + 256, 0x010d), b);
+    code[n++] = a + 320;
+    put_cond(a + 320, b);
+    flush(a, PAGE + 16);
+    for (int round = 0; round < ROUNDS * n; round++) {
+        int i = round / 3 % n;
+        int want = (int)(uintptr_t)(b + 2) | (i & 1 ? 0 : 1u << 31);
+
+        EXPECT(code[i], b, NULL, want);
+    }
+    munmap(a, 2 * PAGE);
+}
+
+static void test_state(void)
+{
+    execute();
+    execute_with_signals();
+    addressing();
+}
+#endif
+
+#ifdef __powerpc64__
+#define BE32(n)     __builtin_bswap32(n)
+
+/* At a trap: go on as big-endian code, or return as little-endian code. */
+static void swap_order(int sig, siginfo_t *info, void *opaque)
+{
+    unsigned long *r = ((ucontext_t *)opaque)->uc_mcontext.gp_regs;
+
+    r[PT_MSR] ^= 1;
+    r[PT_NIP] = r[PT_MSR] & 1 ? r[PT_R11] : r[PT_NIP] + 4;
+}
+
+/* Of either byte order, at the same address */
+static void test_state(void)
+{
+    struct sigaction sa = {
+        .sa_sigaction = swap_order, .sa_flags = SA_SIGINFO
+    };
+    char *big = page_a + 256;
+
+    MUST(sigaction(SIGTRAP, &sa, NULL) == 0);
+    /* b .+96; big-endian: ori r0, r0, 72; li r3, 2; trap */
+    PUT32(page_b, 0x48000060, BE32(0x38600002), BE32(0x7fe00008));
+    put_leaf(page_b + 96, 1);
+    flush(page_b, PAGE);
+    PUT32(big, 0x7d6802a6, 0x7fe00008);         /* mflr r11; trap */
+    for (Kind kind = 0; kind < RETURN_TO_B; kind++) {
+        void *code = put_link(page_a, kind, page_b);
+
+        switch (kind) {
+        case DIRECT_JUMP:
+            PUT32(big + 8, BE32(0x48000000 | (page_b - big - 8)));
+            break;
+        case POINTER_JUMP:                      /* mtctr r3; bctr */
+            PUT32(big + 8, BE32(0x7c6903a6), BE32(0x4e800420));
+            break;
+        case POINTER_RETURN:                    /* mtlr r3; blr */
+            PUT32(big + 8, BE32(0x7c6803a6), BE32(0x4e800020));
+            break;
+        default:
+            continue;
+        }
+        flush(big, 16);
+        for (int round = 0; round < ROUNDS; round++) {
+            EXPECT(code, page_b, NULL, 1);
+            EXPECT(big, page_b, NULL, 2);
+        }
+    }
+}
+#endif
+
 #ifdef __i386__
 #include <asm/ldt.h>
 #include <sys/syscall.h>

@@ -40,12 +40,13 @@ static void warm_up(void)
 static void expect(const char *name, uintptr_t to, int sig, int code)
 {
     void *target = sig == SIGSEGV ? entry((char *)to) : (void *)to;
+    char *addr = sig == SIGSEGV ? told_addr((char *)to) : (char *)to;
     Result r;
 
     warm_up();
     for (int i = 0; i < 2; i++) {
         r = run(jump, target, NULL);
-        CHECK(r.sig == sig && r.code == code && r.addr == (char *)to,
+        CHECK(r.sig == sig && r.code == code && r.addr == addr,
               "%s%s to %s 0x%lx, good is %p: value %d, signal %d, code %d, "
               "at %p", thumb ? "thumb: " : "", kind_name[kind], name,
               (long)to, good, r.value, r.sig, r.code, r.addr);
@@ -113,14 +114,17 @@ static void try_kind(void)
     expect("the top", TOP, SIGSEGV, SEGV_MAPERR);
     CHECK(call(jump, entry(data), NULL) == GOOD + 1, "data as code");
     MUST(mprotect(data, PAGE, PROT_READ | PROT_WRITE) == 0);
-    expect("data", (uintptr_t)data, SIGSEGV, SEGV_ACCERR);
+    expect("data", (uintptr_t)data, SIGSEGV, ACCERR);
     MUST(mprotect(data, PAGE, PROT_NONE) == 0);
-    expect("PROT_NONE", (uintptr_t)data, SIGSEGV, SEGV_ACCERR);
+    expect("PROT_NONE", (uintptr_t)data, SIGSEGV, ACCERR);
     munmap(data, PAGE);
     expect("unmapped data", (uintptr_t)data, SIGSEGV, SEGV_MAPERR);
 #ifdef __aarch64__
     expect("misaligned", (uintptr_t)good + 1, SIGBUS, BUS_ADRALN);
     expect("misaligned", (uintptr_t)good + 3, SIGBUS, BUS_ADRALN);
+#endif
+#ifdef __s390x__
+    expect("misaligned", (uintptr_t)good + 1, SIGILL, ILL_ILLOPN);
 #endif
 #if defined(__aarch64__) || defined(__arm__)
     expect("misaligned", (uintptr_t)good + 2, SIGBUS, BUS_ADRALN);

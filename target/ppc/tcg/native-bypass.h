@@ -1,0 +1,47 @@
+/*
+ * Native bypass: what is PowerPC's own in the C library's functions
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef TARGET_PPC_TCG_NATIVE_BYPASS_H
+#define TARGET_PPC_TCG_NATIVE_BYPASS_H
+
+#include "user/native-untagged.h"
+
+typedef int32_t target_wchar_t;
+
+#define native_wcscmp_gives_char    true
+
+/* See native-untagged.h.  This is POWER8's and POWER9's memcmp(). */
+static inline bool native_only_sign(size_t n, size_t at, bool string)
+{
+    return !string && n > 3 && (n > 7 || at < n - 1);
+}
+
+/* See native-untagged.h. */
+static inline target_ulong native_return_to(CPUPPCState *env,
+                                            target_ulong *sp, uintptr_t ra)
+{
+    *sp = env->gpr[1];
+    return env->lr;
+}
+
+static inline target_ulong native_returned(CPUPPCState *env, target_ulong *sp)
+{
+    *sp = env->gpr[1];
+    return env->gpr[3];
+}
+
+/*
+ * 64-Bit ELF V2: calls from the same library skip what sets r2 from r12, which
+ * is addis r2, r12, ...; addi r2, r2, ...
+ */
+#define native_second_entry native_second_entry
+static inline unsigned native_second_entry(const uint8_t *code)
+{
+    return ldl_le_p(code) >> 16 == 0x3c4c &&
+           ldl_le_p(code + 4) >> 16 == 0x3842 ? 8 : 0;
+}
+
+#endif /* TARGET_PPC_TCG_NATIVE_BYPASS_H */
