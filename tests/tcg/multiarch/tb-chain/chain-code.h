@@ -589,7 +589,8 @@ static inline char *put_jump(char *p, char *to)
 static inline char *put_call(char *p, char *to)
 {
     p = PUT32(p, 0x7d6802a6);
-    return PUT32(p, 0x48000001 | ((to - p) & 0x3fffffc), 0x7d6803a6, 0x4e800020);
+    return PUT32(p, 0x48000001 | ((to - p) & 0x3fffffc), 0x7d6803a6,
+                 0x4e800020);
 }
 
 /* cmpd r1, r1; beq, which may be as near as the next instruction but one */
