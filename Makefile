@@ -4,7 +4,7 @@
 # skips what is done already, and leaves its results in build/.
 
 JOBS ?= $(shell nproc)
-export JOBS QEMU QEMU_SRC TARGETS FILE REROLL TRIALS SEED ROUNDS SUITES TIME WAY FUNCTIONS GUESTS PROGRAMS PARTS QUICK DEB LEVEL
+export JOBS QEMU QEMU_SRC TARGETS FILE REROLL TRIALS SEED ROUNDS SUITES TIME WAY FUNCTIONS GUESTS PROGRAMS PARTS QUICK ARCH DEB LEVEL
 
 .NOTPARALLEL:
 .PHONY: all demo check check-libraries bench bench-libraries sanitize fuzz fuzz-elf deb check-deb image check-image series series-check refresh clean distclean help
@@ -78,7 +78,7 @@ help:
 	@echo 'make sanitize      the tests of native calls, QEMU built with ASan and UBSan (long)'
 	@echo 'make deb           a Debian package: all emulators, linked statically, registered with binfmt_misc: TARGETS, LTO= for a faster build'
 	@echo 'make check-deb     that package, installed into a chroot of Debian'"'"'s: SUITE=bookworm FOREIGN="arm64 armhf" WORK=1'
-	@echo 'make image         an OCI image of that package, for docker/setup-qemu-action, docker and podman: DEB=FILE LEVEL=19'
+	@echo 'make image         an OCI image of that package, for docker/setup-qemu-action, docker and podman: ARCH=arm64 DEB=FILE LEVEL=19'
 	@echo 'make check-image   that image, in namespaces, and by podman: DEB=FILE'
 	@echo 'make series        build/series/*.patch, ready for git am and for mail'
 	@echo 'make series-check  make check of the series, and builds every commit (long)'

@@ -146,4 +146,9 @@ all_ended() {
     done
 }
 
+# where the package for hosts of ARCH is made: that of this machine's is what people install
+deb_directory() {
+    if [ "${ARCH:-}" = "$(dpkg --print-architecture)" ] || [ -z "${ARCH:-}" ]; then echo "$BUILD"; else echo "$BUILD/host-$ARCH"; fi
+}
+
 codename() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
