@@ -217,8 +217,10 @@ static void make_other(void)
 #ifdef __s390x__
 static void make_other(void)
 {
-    /* exrl %r0, .+8; br %r14 */
-    static const uint16_t execute[] = { 0xc600, 0, 4, 0x07fe };
+    /* larl %r1, .+18; ex %r0, 0(%r1); and a name where a stub has it */
+    static const uint16_t execute[] = {
+        0xc010, 0, 9, 0x4400, 0x1000, 0x7374, 0x726c, 0x656e, 0
+    };
 
     expected = SIGILL;
     if (below(2)) {
@@ -226,6 +228,7 @@ static void make_other(void)
         return;
     }
     what = "EXECUTE of the marker";
+    marker += 6;
     append(execute, sizeof(execute));
     append_stub("strlen");
 }

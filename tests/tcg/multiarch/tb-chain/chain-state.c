@@ -576,6 +576,19 @@ static void execute_with_signals(void)
     setitimer(ITIMER_PROF, &never, NULL);
 }
 
+/* The condition code is not computed yet where the page ends. */
+static void condition_code(void)
+{
+    /* cgr %r2, %r3 */
+    PUT16(page_b - 4, 0xb920, 0x0023);
+    /* lghi %r2, 1; je .+8; lghi %r2, 2 */
+    put_leaf(PUT16(put_load(page_b, 1), 0xa784, 4), 2);
+    flush(page_b - 4, 32);
+    for (int round = 0; round < ROUNDS; round++) {
+        EXPECT(page_b - 4, 5, 5 + round % 3, round % 3 ? 2 : 1);
+    }
+}
+
 /* What BASR puts before an address of 31 bits tells the addressing mode. */
 static void addressing(void)
 {
@@ -617,6 +630,7 @@ static void test_state(void)
 {
     execute();
     execute_with_signals();
+    condition_code();
     addressing();
 }
 #endif
