@@ -7,7 +7,7 @@ JOBS ?= $(shell nproc)
 export JOBS QEMU QEMU_SRC TARGETS FILE REROLL TRIALS SEED ROUNDS SUITES TIME WAY FUNCTIONS GUESTS PROGRAMS PARTS QUICK ARCH DEB LEVEL
 
 .NOTPARALLEL:
-.PHONY: all demo check check-libraries bench bench-libraries sanitize fuzz fuzz-elf deb check-deb image check-image series series-check refresh clean distclean help
+.PHONY: all demo check check-libraries check-clibs bench bench-libraries sanitize fuzz fuzz-elf deb check-deb image check-image series series-check refresh clean distclean help
 
 all:
 	@dev/build
@@ -21,6 +21,11 @@ check:
 
 check-libraries:
 	@dev/checks/libraries
+
+check-clibs:
+	@dev/packages
+	@dev/build
+	@dev/check-clibs
 
 bench:
 	@bench/run
@@ -68,9 +73,10 @@ distclean:
 
 help:
 	@echo 'make               QEMU with the series: build/qemu-<target>'
-	@echo 'make demo          Debian'"'"'s programs, of six guests, and ours of two: translated and with the bypass'
+	@echo 'make demo          Debian'"'"'s programs, of nine guests, and ours of two: translated and with the bypass'
 	@echo 'make check         all tests'
 	@echo 'make check-libraries  streams of Debian'"'"'s libraries, decoded by the host'"'"'s: SUITES="bullseye sid" SEED=1 ROUNDS=6'
+	@echo 'make check-clibs   auto with glibc and musl of four Debian releases, and with other C libraries: SUITES="bullseye forky" TRIALS=2000'
 	@echo 'make bench         what a call costs and what programs gain: build/bench/report.html (two hours)'
 	@echo 'make fuzz          native functions against the guests'"'"' own, at random: TRIALS=1000000 SEED=random WAY=library'
 	@echo 'make fuzz-elf      what auto reads of ELF files, with libFuzzer: TIME=60 TRIALS='

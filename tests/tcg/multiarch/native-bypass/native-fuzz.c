@@ -15,6 +15,8 @@
  *
  *   -s SEED  -n TRIALS (of each function)  -f NAME (more than once)
  *   -t TRIAL (that one only)  -p (show progress)
+ *   -a (with "auto", also what the C library composes of native functions)
+ *   -o (only signs of comparisons, for C libraries that the manual does not name)
  *
  * With -DNATIVE_LINKED, for C libraries of which there is one copy, it prints
  * what each function has done: that does not depend on who runs it.
@@ -51,7 +53,7 @@ static uint8_t *arena[2][2];
 static char *box[2];            /* what a strp points to */
 
 /* The libc's own, which do not depend on what is tested */
-static NativeFn *libc_memcpy, *libc_memcmp;
+static NativeFn *libc_memcpy, *libc_memcmp, *libc_free;
 
 /* A trial's call */
 static struct {
@@ -71,6 +73,8 @@ static struct {
 } call;
 
 static unsigned long long seed = 1;
+static bool signs;              /* of comparisons, only these count */
+static bool all;                /* also the C library's own code */
 static uint32_t done;           /* of the native function: a hash */
 
 /* Random numbers: xoroshiro64*, which is fast on 32-bit guests, too */
@@ -203,8 +207,9 @@ static void choose(void)
 #endif
     call.n[0] = n;
     call.n[1] = row.sizes == 2 ? len[1] : n;
-    /* Linked ones may be the guest's own, which want aligned operands. */
+    /* Those that may be the guest's own want aligned operands. */
     call.delta = row.width > 1 && !LINKED && below(16) == 0 ? 1 + below(3) : 0;
+    call.delta = all && row.kind >= KIND_GUEST ? 0 : call.delta;
     call.no_string = below(32) == 0;
     call.amid = pair && row.result == TYPE_int && below(3) == 0 &&
                 MAX(len[0], len[1]) < 64;
@@ -403,7 +408,7 @@ static bool results_differ(void)
             r[by] = 0;
             break;
         case TYPE_int:
-            r[by] = only_sign() ? (value > 0) - (value < 0) : value;
+            r[by] = signs || only_sign() ? (value > 0) - (value < 0) : value;
 #if !defined(__x86_64__) && !defined(__aarch64__)
             /* The ABI has it sign-extended. */
             r[by] += call.result[by] - (intptr_t)value;
@@ -420,8 +425,8 @@ static bool results_differ(void)
         char *copy[2] = { (char *)r[LIBC], (char *)r[NATIVE_LIB] };
         bool same = copy[0] && copy[1] && !strcmp(copy[0], copy[1]);
 
-        free(copy[0]);
-        free(copy[1]);
+        libc_free((uintptr_t)copy[LIBC], 0, 0, 0);
+        free(copy[NATIVE_LIB]);
         r[LIBC] = true;
         r[NATIVE_LIB] = same;
     }
@@ -652,7 +657,7 @@ int main(int argc, char **argv)
     unsigned count = 0;
     int opt, i;
 
-    while ((opt = getopt(argc, argv, "s:n:f:t:p")) != -1) {
+    while ((opt = getopt(argc, argv, "s:n:f:t:pao")) != -1) {
         switch (opt) {
         case 's':
             seed = atoll(optarg);
@@ -675,6 +680,12 @@ int main(int argc, char **argv)
         case 'p':
             show = true;
             break;
+        case 'a':
+            all = true;
+            break;
+        case 'o':
+            signs = true;
+            break;
         default:
             return 2;
         }
@@ -683,6 +694,7 @@ int main(int argc, char **argv)
     arena_size = 6 * page;
     libc_memcpy = native_libc_function("memcpy");
     libc_memcmp = native_libc_function("memcmp");
+    libc_free = LINKED ? (NativeFn *)free : native_libc_function("free");
     for (i = 0; i < 4; i++) {
         arena[i / 2][i % 2] = map_guarded(arena_size, PROT_RW);
     }
@@ -692,7 +704,9 @@ int main(int argc, char **argv)
     }
 
     for (i = 0; native_rows[i].name; i++) {
-        if ((count && !chosen[i]) || native_skips(&native_rows[i])) {
+        if ((count && !chosen[i]) ||
+            (all ? !native_libc_function(native_rows[i].name)
+                 : native_skips(&native_rows[i]))) {
             continue;
         }
         learn(&native_rows[i]);

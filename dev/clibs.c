@@ -1,0 +1,18 @@
+/*
+ * For dev/check-clibs: where the functions of the table are in this C library
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "native-table.h"
+
+int main(void)
+{
+    FOR_EACH_ROW(row) {
+        void *at = dlsym(RTLD_DEFAULT, row->name);
+
+        if (at) {
+            printf("%s %#lx\n", row->name, (unsigned long)at);
+        }
+    }
+    return 0;
+}
