@@ -23,8 +23,11 @@ static char *code;
 static unsigned made;           /* functions that there are */
 static bool stop;
 
-/* What function i returns, at first and when it has been written anew */
-#define RESULT(i, again)    ((i) % 10000 + ((again) ? 10000 : 0))
+/*
+ * What function i returns, at first and when it has been written anew: one bit
+ * differs, so that no other thread sees half of a change.
+ */
+#define RESULT(i, again)    ((i) % 0x4000 + ((again) ? 0x4000 : 0))
 
 static void *call_any(void *unused)
 {
