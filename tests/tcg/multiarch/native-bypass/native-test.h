@@ -133,9 +133,10 @@ static inline void *map_guarded(size_t size, int prot)
 # define CONTEXT_ARG(mc, n)     ((mc)->gregs[2 + (n)])
 # define CONTEXT_RETURN(mc)     ((mc)->gregs[14])
 #elif defined(__powerpc64__)
-# define CONTEXT_PC(mc)         ((mc)->gp_regs[PT_NIP])
-# define CONTEXT_ARG(mc, n)     ((mc)->gp_regs[PT_R3 + (n)])
-# define CONTEXT_RETURN(mc)     ((mc)->gp_regs[PT_LNK])
+/* PT_NIP, PT_R3 and PT_LNK, which not all C libraries have */
+# define CONTEXT_PC(mc)         ((mc)->gp_regs[32])
+# define CONTEXT_ARG(mc, n)     ((mc)->gp_regs[3 + (n)])
+# define CONTEXT_RETURN(mc)     ((mc)->gp_regs[36])
 #endif
 
 /* QEMU's PowerPC makes no difference. */
