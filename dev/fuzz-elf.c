@@ -23,6 +23,7 @@
 #define START   0x10000
 
 bool native_bypass_auto = true;
+bool native_bypass_musl;
 typeof(qemu_loglevel) qemu_loglevel;
 uintptr_t guest_base;
 static size_t mapped;

@@ -417,6 +417,9 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
             }
         }
     }
+    if (count && !lib) {
+        native_bypass_musl = strcmp(elf->soname, "libc.so.6");
+    }
     if (count && qemu_loglevel_mask(LOG_NATIVE_BYPASS)) {
         g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", fd);
         g_autofree char *file = g_file_read_link(link, NULL);

@@ -24,6 +24,7 @@
 
 bool native_bypass_enabled;
 bool native_bypass_auto;
+bool native_bypass_musl;
 
 #define NATIVE_GUEST(...)
 #define NATIVE_CHECKED(...)

@@ -34,6 +34,13 @@ extern bool native_bypass_enabled;
 extern bool native_bypass_auto;
 
 /**
+ * native_bypass_musl:
+ *
+ * Whether the C library whose functions are known by address is musl.
+ */
+extern bool native_bypass_musl;
+
+/**
  * native_bypass_fault:
  * @info: the host's SIGSEGV or SIGBUS, as its handler got it
  * @access_type: what the host was to do, and where to put what to report
