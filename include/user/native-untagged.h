@@ -13,10 +13,8 @@
  *     Of n bytes, or of two strings, that first differ in byte "at": whether
  *     the guest's comparisons give -1 or 1, or else the difference of these.
  *
- * native_return_to(env, &sp, ra)
- *     At a function's entry: where it returns to, and the stack pointer there.
- * native_returned(env, &sp)
- *     After its return: its result, and the stack pointer.
+ * NATIVE_SP(env), NATIVE_RA(env), NATIVE_RESULT(env)
+ *     See native-return.h, which it includes, too.
  *
  * NATIVE_MEMCMP_LESS
  *     What memcmp() gives in place of -1, if it does.

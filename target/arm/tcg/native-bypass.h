@@ -22,19 +22,13 @@ static inline bool native_only_sign(size_t n, size_t at, bool string)
 #endif
 }
 
-/* See native-untagged.h. */
-static inline target_ulong native_return_to(CPUARMState *env, target_ulong *sp,
-                                            uintptr_t ra)
-{
-    *sp = is_a64(env) ? env->xregs[31] : env->regs[13];
-    return is_a64(env) ? env->xregs[30] : env->regs[14];
-}
-
-static inline target_ulong native_returned(CPUARMState *env, target_ulong *sp)
-{
-    *sp = is_a64(env) ? env->xregs[31] : env->regs[13];
-    return is_a64(env) ? env->xregs[0] : env->regs[0];
-}
+#define NATIVE_SP(env) \
+    (is_a64(env) ? (env)->xregs[31] : (env)->regs[13])
+#define NATIVE_RA(env) \
+    (is_a64(env) ? (env)->xregs[30] : (env)->regs[14])
+#define NATIVE_RESULT(env) \
+    (is_a64(env) ? (env)->xregs[0] : (env)->regs[0])
+#include "user/native-return.h"
 
 #ifndef TARGET_AARCH64
 #include "user/native-untagged.h"

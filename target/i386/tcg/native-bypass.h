@@ -24,7 +24,7 @@ static inline bool native_only_sign(size_t n, size_t at, bool string)
 #endif
 }
 
-/* See native-untagged.h. */
+/* See native-return.h. */
 static inline target_ulong native_return_to(CPUX86State *env, target_ulong *sp,
                                             uintptr_t ra)
 {
@@ -38,10 +38,8 @@ static inline target_ulong native_return_to(CPUX86State *env, target_ulong *sp,
 #endif
 }
 
-static inline target_ulong native_returned(CPUX86State *env, target_ulong *sp)
-{
-    *sp = env->regs[R_ESP];
-    return env->regs[R_EAX];
-}
+#define NATIVE_SP(env)      ((env)->regs[R_ESP])
+#define NATIVE_RESULT(env)  ((env)->regs[R_EAX])
+#include "user/native-return.h"
 
 #endif /* TARGET_I386_TCG_NATIVE_BYPASS_H */

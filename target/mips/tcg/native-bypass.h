@@ -19,18 +19,9 @@ static inline bool native_only_sign(size_t n, size_t at, bool string)
     return false;
 }
 
-/* See native-untagged.h. */
-static inline target_ulong native_return_to(CPUMIPSState *env,
-                                            target_ulong *sp, uintptr_t ra)
-{
-    *sp = env->active_tc.gpr[29];
-    return env->active_tc.gpr[31];
-}
-
-static inline target_ulong native_returned(CPUMIPSState *env, target_ulong *sp)
-{
-    *sp = env->active_tc.gpr[29];
-    return env->active_tc.gpr[2];
-}
+#define NATIVE_SP(env)      ((env)->active_tc.gpr[29])
+#define NATIVE_RA(env)      ((env)->active_tc.gpr[31])
+#define NATIVE_RESULT(env)  ((env)->active_tc.gpr[2])
+#include "user/native-return.h"
 
 #endif /* TARGET_MIPS_TCG_NATIVE_BYPASS_H */

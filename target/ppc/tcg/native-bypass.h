@@ -19,19 +19,10 @@ static inline bool native_only_sign(size_t n, size_t at, bool string)
     return !string && n > 3 && (n > 7 || at < n - 1);
 }
 
-/* See native-untagged.h. */
-static inline target_ulong native_return_to(CPUPPCState *env,
-                                            target_ulong *sp, uintptr_t ra)
-{
-    *sp = env->gpr[1];
-    return env->lr;
-}
-
-static inline target_ulong native_returned(CPUPPCState *env, target_ulong *sp)
-{
-    *sp = env->gpr[1];
-    return env->gpr[3];
-}
+#define NATIVE_SP(env)      ((env)->gpr[1])
+#define NATIVE_RA(env)      ((env)->lr)
+#define NATIVE_RESULT(env)  ((env)->gpr[3])
+#include "user/native-return.h"
 
 /*
  * 64-Bit ELF V2: calls from the same library skip what sets r2 from r12, which

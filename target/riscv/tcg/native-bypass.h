@@ -19,18 +19,9 @@ static inline bool native_only_sign(size_t n, size_t at, bool string)
     return false;
 }
 
-/* See native-untagged.h. */
-static inline target_ulong native_return_to(CPURISCVState *env,
-                                            target_ulong *sp, uintptr_t ra)
-{
-    *sp = env->gpr[xSP];
-    return env->gpr[xRA];
-}
-
-static inline target_ulong native_returned(CPURISCVState *env, target_ulong *sp)
-{
-    *sp = env->gpr[xSP];
-    return env->gpr[xA0];
-}
+#define NATIVE_SP(env)      ((env)->gpr[xSP])
+#define NATIVE_RA(env)      ((env)->gpr[xRA])
+#define NATIVE_RESULT(env)  ((env)->gpr[xA0])
+#include "user/native-return.h"
 
 #endif /* TARGET_RISCV_TCG_NATIVE_BYPASS_H */

@@ -22,18 +22,9 @@ static inline bool native_only_sign(size_t n, size_t at, bool string)
     return true;
 }
 
-/* See native-untagged.h. */
-static inline target_ulong native_return_to(CPUS390XState *env,
-                                            target_ulong *sp, uintptr_t ra)
-{
-    *sp = env->regs[15];
-    return env->regs[14];
-}
-
-static inline target_ulong native_returned(CPUS390XState *env, target_ulong *sp)
-{
-    *sp = env->regs[15];
-    return env->regs[2];
-}
+#define NATIVE_SP(env)      ((env)->regs[15])
+#define NATIVE_RA(env)      ((env)->regs[14])
+#define NATIVE_RESULT(env)  ((env)->regs[2])
+#include "user/native-return.h"
 
 #endif /* TARGET_S390X_TCG_NATIVE_BYPASS_H */

@@ -1,0 +1,45 @@
+/*
+ * Native bypass: where a call returns to, by the ABI's registers
+ *
+ * A target's tcg/native-bypass.h defines NATIVE_SP(env) and NATIVE_RESULT(env),
+ * the stack pointer and a function's result, and NATIVE_RA(env), the return
+ * address, and includes this; without NATIVE_RA, it has native_return_to() of
+ * its own.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef USER_NATIVE_RETURN_H
+#define USER_NATIVE_RETURN_H
+
+#ifdef NATIVE_RA
+/**
+ * native_return_to:
+ * @env: the CPU, at a function's entry
+ * @sp: set to the stack pointer where the function has returned
+ * @ra: unwinding address
+ *
+ * Returns the guest address that the function returns to.
+ */
+static inline target_ulong native_return_to(CPUArchState *env,
+                                            target_ulong *sp, uintptr_t ra)
+{
+    *sp = NATIVE_SP(env);
+    return NATIVE_RA(env);
+}
+#endif
+
+/**
+ * native_returned:
+ * @env: the CPU, where a function has returned to
+ * @sp: set to the stack pointer
+ *
+ * Returns the function's result.
+ */
+static inline target_ulong native_returned(CPUArchState *env, target_ulong *sp)
+{
+    *sp = NATIVE_SP(env);
+    return NATIVE_RESULT(env);
+}
+
+#endif /* USER_NATIVE_RETURN_H */
