@@ -14,13 +14,16 @@ TRIPLETS = {
     'arm': 'arm-linux-gnueabihf', 'aarch64': 'aarch64-linux-gnu',
     'mips': 'mips-linux-gnu', 'mips64': 'mips64-linux-gnuabi64',
     'mipsel': 'mipsel-linux-gnu', 'mips64el': 'mips64el-linux-gnuabi64', 'riscv64': 'riscv64-linux-gnu',
-    's390x': 's390x-linux-gnu', 'ppc64le': 'powerpc64le-linux-gnu',
+    's390x': 's390x-linux-gnu', 'ppc64le': 'powerpc64le-linux-gnu', 'loongarch64': 'loongarch64-linux-gnu',
 }
-# those that Debian has programs for: 12, the last one with mipsel and mips64el, or 13, the first with riscv64
+# those that Debian has programs for: 12, the last one with mipsel and mips64el, 13, the first with riscv64, or 14
 DEBIAN = {'i386': 'i386', 'x86_64': 'amd64', 'arm': 'armhf', 'aarch64': 'arm64', 'mipsel': 'mipsel',
-          'mips64el': 'mips64el', 'riscv64': 'riscv64', 's390x': 's390x', 'ppc64le': 'ppc64el'}
-SUITES = {'riscv64': 'trixie'}
+          'mips64el': 'mips64el', 'riscv64': 'riscv64', 's390x': 's390x', 'ppc64le': 'ppc64el',
+          'loongarch64': 'loong64'}
+SUITES = {'riscv64': 'trixie', 'loongarch64': 'forky'}
 NATIVE = BUILD / 'common-user/native'
+# what dev/newer-gcc brings
+NEWER = ROOT / 'build/loongarch64'
 
 
 def names(step, variable, known):
@@ -52,13 +55,15 @@ def suite(guest):
 
 def compiler(guest):
     """The guest's cross compiler, or None."""
-    return shutil.which(f'{TRIPLETS[guest]}-gcc')
+    return shutil.which(f'{TRIPLETS[guest]}-gcc', path=f'{os.environ["PATH"]}:{NEWER}/usr/bin')
 
 
 def sysroot(guest):
     """Where the cross compiler's loader and C library are."""
-    root = Path('/usr') / TRIPLETS[guest]
-    return root if (root / 'lib/libc.so.6').exists() else Path('/')
+    for root in Path('/usr') / TRIPLETS[guest], NEWER / 'usr' / TRIPLETS[guest]:
+        if (root / 'lib/libc.so.6').exists():
+            return root
+    return Path('/')
 
 
 def documentation(out):

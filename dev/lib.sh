@@ -14,7 +14,7 @@ case $QEMU in
 esac
 JOBS=${JOBS:-$(nproc)}
 # shellcheck disable=SC2034 # for the scripts
-ALL_TARGETS="i386 x86_64 arm aarch64 mips mips64 mipsel mips64el riscv64 s390x ppc64le"
+ALL_TARGETS="i386 x86_64 arm aarch64 mips mips64 mipsel mips64el riscv64 s390x ppc64le loongarch64"
 # one more is built, to see that the option is refused where it is not served
 # shellcheck disable=SC2034 # for the scripts
 UNSERVED=xtensa
@@ -30,6 +30,8 @@ TEST_TIMEOUT=1200
 # The user's git settings (signing, hooks, line ends) must not change commits.
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+# what dev/newer-gcc brings
+PATH=$PATH:$ROOT/build/loongarch64/usr/bin
 # nor the umask what other users read in packages and chroots
 umask 022
 

@@ -8,8 +8,9 @@ hashes, and checking the last one out rewrites only the files that differ.
 The patches and the new files are written for today's QEMU.  For an older one,
 X.Y, patches/X.Y/ has what differs: a patch that comes before the series, and
 patches of the same names as the series'.  What such a patch does to a file is
-done in place of what the series' patch does to it; all else has to apply with
-one line of context.
+done in place of what the series' patch does to it; of a file that has another
+name there, "diff --git" says the series' name and the other one.  All else has to
+apply with one line of context.
 """
 import email.parser
 import os
@@ -104,9 +105,9 @@ def read_series():
 
 
 def sections(diff):
-    """A diff by its files."""
-    parts = re.split(r'^(?=diff --git )', diff, flags=re.M)[1:]
-    return {part.split('\n', 1)[0]: part for part in parts}
+    """A diff by its files, without the lines that name these."""
+    parts = re.split(r'^diff --git a/(\S+) b/(\S+)\n', diff, flags=re.M)[1:]
+    return {old: (new, part) for old, new, part in zip(parts[::3], parts[1::3], parts[2::3])}
 
 
 def backported(patch, diff):
@@ -118,10 +119,10 @@ def backported(patch, diff):
     files = sections(diff.read_text(**read))
     for name, part in sections((old / patch.name).read_text(**read)).items():
         if name not in files:
-            raise Fail(f'{(old / patch.name).relative_to(ROOT)}: {name.split()[-1][2:]}: '
+            raise Fail(f'{(old / patch.name).relative_to(ROOT)}: {name}: '
                        'the patch of the series does not touch it; take it out')
         files[name] = part
-    diff.write_text(''.join(files.values()), **read)
+    diff.write_text(''.join(f'diff --git a/{name} b/{name}\n{part}' for name, part in files.values()), **read)
 
 
 def new_files_header(patch):

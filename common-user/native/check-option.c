@@ -1,10 +1,10 @@
 /*
  * libnative.so: say at load that --native-bypass is missing
  *
- * Without the option a stub is an illegal instruction, or on MIPS some system
- * call. This constructor runs before everything else is initialized. So it
- * makes system calls itself: a library that interposes signal() may not be
- * ready.
+ * Without the option a stub is an illegal instruction, a breakpoint on
+ * LoongArch, or on MIPS some system call. This constructor runs before
+ * everything else is initialized. So it makes system calls itself: a library
+ * that interposes signal() may not be ready.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -29,6 +29,12 @@ enum { NR_write = 64, NR_rt_sigaction = 134, NR_exit_group = 94 };
 # define SYSCALL    "svc #0"
 # define REGISTERS  "x8", "x0", "x1", "x2", "x3"
 # define CLOBBERED  "memory"
+#elif defined(__loongarch64)
+enum { NR_write = 64, NR_rt_sigaction = 134, NR_exit_group = 94 };
+# define SYSCALL    "syscall 0"
+# define REGISTERS  "a7", "a0", "a1", "a2", "a3"
+# define CLOBBERED  "t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7", "t8", \
+                    "memory"
 #elif defined(__riscv)
 enum { NR_write = 64, NR_rt_sigaction = 134, NR_exit_group = 94 };
 # define SYSCALL    "ecall"
@@ -112,11 +118,15 @@ static __attribute__((constructor)) void check_option(void)
         void (*restorer)(void);
         unsigned int mask[2];
     } action = { explain, 0x04000000, explain }, old;
-    const int sigill = 4;
+#ifdef __loongarch64
+    const int sig = 5;  /* SIGTRAP */
+#else
+    const int sig = 4;  /* SIGILL */
+#endif
 
-    syscall(NR_rt_sigaction, sigill, (long)&action, (long)&old,
+    syscall(NR_rt_sigaction, sig, (long)&action, (long)&old,
             sizeof(action.mask));
     native_strlen("");
-    syscall(NR_rt_sigaction, sigill, (long)&old, 0, sizeof(action.mask));
+    syscall(NR_rt_sigaction, sig, (long)&old, 0, sizeof(action.mask));
 #endif
 }

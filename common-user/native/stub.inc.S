@@ -64,6 +64,12 @@
         .4byte  NATIVE_RISCV_INSN
         ret
         .endm
+#elif defined(__loongarch64)
+# define NAME_OFFSET NATIVE_LOONGARCH_NAME_OFFSET
+        .macro native_marker
+        .4byte  NATIVE_LOONGARCH_INSN
+        ret
+        .endm
 #elif defined(__s390x__)
 # define NAME_OFFSET NATIVE_S390_NAME_OFFSET
         .macro native_marker
@@ -97,5 +103,7 @@
         .else
         .asciz  "\function"
         .endif
+        /* LoongArch's linker aligns only whole instructions. */
+        .fill   -(. - \name) & 3
         .size   \name, . - \name
         .endm

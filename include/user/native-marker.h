@@ -57,4 +57,11 @@
 #define NATIVE_PPC_INSN             0x00006e62
 #define NATIVE_PPC_NAME_OFFSET      8
 
+/*
+ * loongarch64: BREAK with a code that is none of the kernel's, for which it
+ * raises SIGTRAP
+ */
+#define NATIVE_LOONGARCH_INSN       0x002a6e62
+#define NATIVE_LOONGARCH_NAME_OFFSET 8
+
 #endif /* USER_NATIVE_MARKER_H */

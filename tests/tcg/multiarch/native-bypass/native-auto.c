@@ -35,6 +35,9 @@ typedef uint32_t Code;
 #elif defined(__riscv)
 typedef uint32_t Code;
 # define RETURN(n)      { 0x00000513 | n << 20, 0x00008067 }
+#elif defined(__loongarch64)
+typedef uint32_t Code;
+# define RETURN(n)      { 0x02c00004 | n << 10, 0x4c000020 }
 #elif defined(__s390x__)
 typedef uint16_t Code;
 # define RETURN(n)      { 0xa729, n, 0x07fe }

@@ -30,6 +30,8 @@ static const Unit nop = 0xd503201f;
 static const Unit nop = 0xe1a00000;
 #elif defined(__riscv)
 static const Unit nop = 0x00000013;
+#elif defined(__loongarch64)
+static const Unit nop = 0x03400000;
 #elif defined(__s390x__)
 static const Unit nop = 0x0700;
 #elif defined(__powerpc__)
@@ -234,6 +236,14 @@ static void make_other(void)
 }
 #endif
 
+#ifdef __loongarch64
+static void make_other(void)
+{
+    append_near_marker(0x7fff);             /* The code */
+    expected = SIGTRAP;
+}
+#endif
+
 #ifdef __powerpc__
 static void make_other(void)
 {
@@ -374,6 +384,8 @@ static void expect_named(size_t visible, int place)
             expected = 0;
             makes_syscall = true;
         }
+#elif defined(__loongarch64)
+        expected = SIGTRAP;
 #else
         expected = SIGILL;
 #endif

@@ -45,9 +45,10 @@ static const struct {
 
 /*
  * In QEMU's vdso for i386, the unwind information of the signal frame is 4
- * bytes off, and PowerPC's is of no use either: there, no handler's stack leads
- * anywhere.  glibc has no such
- * information for arm and mips, and for aarch64's rawmemchr() a wrong one.
+ * bytes off, LoongArch's has the thread pointer for the stack pointer, and
+ * PowerPC's is of no use either: there, no handler's stack leads anywhere.
+ * glibc has no such information for arm and mips, and for aarch64's
+ * rawmemchr() a wrong one.
  */
 static bool can_unwind(const Function *f)
 {
@@ -55,7 +56,7 @@ static bool can_unwind(const Function *f)
     return true;
 #elif defined(__aarch64__)
     return !getenv("NATIVE_AUTO") || strcmp(f->name, "rawmemchr");
-#elif defined(__i386__) || defined(__powerpc__)
+#elif defined(__i386__) || defined(__powerpc__) || defined(__loongarch64)
     return false;
 #else
     return !getenv("NATIVE_AUTO");

@@ -128,6 +128,10 @@ static inline void *map_guarded(size_t size, int prot)
 # define CONTEXT_PC(mc)         ((mc)->__gregs[REG_PC])
 # define CONTEXT_ARG(mc, n)     ((mc)->__gregs[REG_A0 + (n)])
 # define CONTEXT_RETURN(mc)     ((mc)->__gregs[REG_RA])
+#elif defined(__loongarch64)
+# define CONTEXT_PC(mc)         ((mc)->__pc)
+# define CONTEXT_ARG(mc, n)     ((mc)->__gregs[4 + (n)])
+# define CONTEXT_RETURN(mc)     ((mc)->__gregs[1])
 #elif defined(__s390x__)
 # define CONTEXT_PC(mc)         ((mc)->psw.addr)
 # define CONTEXT_ARG(mc, n)     ((mc)->gregs[2 + (n)])
@@ -243,6 +247,8 @@ static const uint32_t native_stub[] = {
 };
 #elif defined(__riscv)
 static const uint32_t native_stub[] = { NATIVE_RISCV_INSN, 0x00008067 };
+#elif defined(__loongarch64)
+static const uint32_t native_stub[] = { NATIVE_LOONGARCH_INSN, 0x4c000020 };
 #elif defined(__s390x__)
 static const uint16_t native_stub[] = { NATIVE_S390_INSN, 0x07fe };
 #elif defined(__powerpc64__)

@@ -131,8 +131,8 @@ terminal "terminal, a child" '"$0" "$@"; exit $?' 0
 # A real /etc/ld.so.preload.  The loader of a guest without access() asks for it by
 # faccessat(), for which QEMU does not look in the sysroot.
 case $target in
-aarch64 | riscv64)  asks_outside=1 ;;
-*)                  asks_outside= ;;
+aarch64 | loongarch64 | riscv64) asks_outside=1 ;;
+*)                               asks_outside= ;;
 esac
 cp -RP "$root" "$tmp/root"
 root=$tmp/root

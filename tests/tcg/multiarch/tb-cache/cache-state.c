@@ -24,6 +24,8 @@ static unsigned long context_pc(void *context)
     return uc->uc_mcontext.arm_pc;
 #elif defined(__riscv)
     return uc->uc_mcontext.__gregs[REG_PC];
+#elif defined(__loongarch64)
+    return uc->uc_mcontext.__pc;
 #elif defined(__s390x__)
     return uc->uc_mcontext.psw.addr;
 #elif defined(__powerpc__)

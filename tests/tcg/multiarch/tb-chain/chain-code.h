@@ -493,6 +493,81 @@ static inline char *put_caller(char *p, int n, char **after_call)
     *after_call = PUT32(p, 0xff010113, 0x00113423, 0x000500e7);
     return PUT32(put_load(*after_call, n), 0x00813083, 0x01010113, 0x00008067);
 }
+#elif defined(__loongarch64)
+/* lu12i.w; ori */
+static inline char *put_load(char *p, int n)
+{
+    return PUT32(p, 0x14000004 | (n >> 12 & 0xfffff) << 5,
+                 0x03800084 | (n & 0xfff) << 10);
+}
+
+static inline char *put_return(char *p)
+{
+    return PUT32(p, 0x4c000020);
+}
+
+static inline char *put_nop(char *p)
+{
+    return PUT32(p, 0x03400000);
+}
+
+/* B or BL */
+static inline char *put_b26(char *p, uint32_t opcode, char *to)
+{
+    uint32_t off = (to - p) >> 2;
+
+    return PUT32(p, opcode | (off & 0xffff) << 10 | (off >> 16 & 0x3ff));
+}
+
+static inline char *put_jump(char *p, char *to)
+{
+    return put_b26(p, 0x50000000, to);
+}
+
+/* move t1, ra; bl; jr t1 */
+static inline char *put_call(char *p, char *to)
+{
+    return PUT32(put_b26(PUT32(p, 0x0015002d), 0x54000000, to), 0x4c0001a0);
+}
+
+/* beq zero, zero, which may be as near as the next instruction but one */
+static inline char *put_cond(char *p, char *to)
+{
+    uint32_t off = (to - p) >> 2;
+
+    if ((int32_t)off < -0x8000 || (int32_t)off >= 0x8000) {
+        off = 2;
+    }
+    p = PUT32(p, 0x58000000 | (off & 0xffff) << 10);
+    return put_jump(put_nop(p), to);
+}
+
+static inline char *put_span(char *end)
+{
+    return NULL;
+}
+
+static inline char *put_jump_arg(char *p, int i)
+{
+    return PUT32(p, 0x4c000080 | i << 5);
+}
+
+static inline char *put_call_arg(char *p)
+{
+    return PUT32(p, 0x0015002d, 0x4c000081, 0x4c0001a0);
+}
+
+/* move t0, a0; jr t0 */
+static inline char *put_ret_arg(char *p)
+{
+    return PUT32(p, 0x0015008c, 0x4c000180);
+}
+
+static inline char *put_caller(char *p, int n, char **after_call)
+{
+    *after_call = PUT32(p, 0x02ffc063, 0x29c02061, 0x4c000081);
+    return PUT32(put_load(*after_call, n), 0x28c02061, 0x02c04063, 0x4c000020);
+}
 #elif defined(__s390x__)
 static inline char *put_load(char *p, int n)
 {

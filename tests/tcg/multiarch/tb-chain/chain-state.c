@@ -498,6 +498,40 @@ static void test_state(void)
 }
 #endif
 
+#ifdef __loongarch64
+/*
+ * The first use of a vector unit enables it, which the state of blocks has.
+ * Page B uses it if argument 1 is not NULL.
+ */
+static void test_state(void)
+{
+    static const uint32_t uses[][2] = {
+        { 0x73e10020, 0x72efe004 },     /* vldi.w vr0, 1; vpickve2gr.w a0 */
+        { 0x77e10040, 0x76efdc04 },     /* xvldi.w xr0, 2; xvpickve2gr.w a0 */
+    };
+    int id = (uintptr_t)page_b;
+
+    for (int i = 0; i < 2; i++) {
+        if (!(getauxval(AT_HWCAP) & 1 << (4 + i))) {
+            printf("skipped: no vectors of %d bytes\n", 16 << i);
+            return;
+        }
+        /* beqz a1, .+12 */
+        put_return(PUT32(page_b, 0x40000ca0, uses[i][0], uses[i][1]));
+        flush(page_b, 16);
+        for (Kind kind = 0; kind < RETURN_TO_B; kind++) {
+            void *code = put_link(page_a, kind, page_b);
+
+            for (int round = 0; code && round < 3 * ROUNDS; round++) {
+                bool use = round >= ROUNDS && round != 2 * ROUNDS;
+
+                EXPECT(code, page_b, use, use ? 1 + i : id);
+            }
+        }
+    }
+}
+#endif
+
 #ifdef __s390x__
 #include <sys/time.h>
 

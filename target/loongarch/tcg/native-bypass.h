@@ -1,0 +1,27 @@
+/*
+ * Native bypass: what is LoongArch's own in the C library's functions
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef TARGET_LOONGARCH_TCG_NATIVE_BYPASS_H
+#define TARGET_LOONGARCH_TCG_NATIVE_BYPASS_H
+
+#include "user/native-untagged.h"
+
+typedef int32_t target_wchar_t;
+
+#define native_wcscmp_gives_char    true
+
+/* See native-untagged.h. */
+static inline bool native_only_sign(size_t n, size_t at, bool string)
+{
+    return false;
+}
+
+#define NATIVE_SP(env)      ((env)->gpr[3])
+#define NATIVE_RA(env)      ((env)->gpr[1])
+#define NATIVE_RESULT(env)  ((env)->gpr[4])
+#include "user/native-return.h"
+
+#endif /* TARGET_LOONGARCH_TCG_NATIVE_BYPASS_H */
