@@ -12,8 +12,10 @@
  */
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/param.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -259,14 +261,15 @@ static long page_faults(void)
 
 /*
  * What is only written need not be read: then, memory that is new has one page
- * fault for each page, as if by stores, and not two.
+ * fault for each page, as if by stores, and not two.  QEMU's own tables grow,
+ * with page faults, during some of the calls.
  */
 static void test_unread(const NativeFunction *f)
 {
     const size_t size = 6 * page, n = size / f->width;
     char *at[2] = { NULL, end[1] - n * f->width };
     uintptr_t args[NATIVE_ROW_ARGS];
-    long called = 0, stored = 0;
+    long called = LONG_MAX, stored = LONG_MAX;
     char *string;
 
     fill(at[1], f->width, n, 'a', true);
@@ -279,13 +282,13 @@ static void test_unread(const NativeFunction *f)
         before = page_faults();
         if (i % 2) {
             native_call(f->row, f->call, args);
-            called += page_faults() - before;
+            called = MIN(called, page_faults() - before);
         } else {
             for (size_t j = 0; j < size; j += 1024) {
                 /* volatile, for a store each time */
                 *(volatile char *)(at[0] + j) = 'a';
             }
-            stored += page_faults() - before;
+            stored = MIN(stored, page_faults() - before);
         }
         munmap(at[0], size);
     }
