@@ -73,7 +73,7 @@ distclean:
 
 help:
 	@echo 'make               QEMU with the series: build/qemu-<target>'
-	@echo 'make demo          Debian'"'"'s programs, of nine guests, and ours of two: translated and with the bypass'
+	@echo 'make demo          Debian'"'"'s programs, of ten guests, and ours of two: translated and with the bypass'
 	@echo 'make check         all tests'
 	@echo 'make check-libraries  streams of Debian'"'"'s libraries, decoded by the host'"'"'s: SUITES="bullseye sid" SEED=1 ROUNDS=6'
 	@echo 'make check-clibs   auto with glibc and musl of four Debian releases, and with other C libraries: SUITES="bullseye forky" TRIALS=2000'

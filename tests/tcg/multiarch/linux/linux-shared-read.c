@@ -51,6 +51,11 @@ static Pair load_pair(const Pair *p)
         asm volatile("ldp %0, %1, [%2]" : "=r"(r.first), "=r"(r.second)
                      : "r"(p) : "memory");
     }
+#elif defined(__loongarch64)
+    asm volatile("vld $vr0, %2, 0\n\t"
+                 "vpickve2gr.d %0, $vr0, 0\n\t"
+                 "vpickve2gr.d %1, $vr0, 1" : "=r"(r.first), "=r"(r.second)
+                 : "r"(p) : "$f0", "memory");
 #elif defined(__powerpc64__)
     asm volatile("lq 10, 0(%2)\n\t"
                  "mr %0, 10\n\t"
@@ -76,6 +81,9 @@ static void store_pair(Pair *p, unsigned long n)
 {
 #if defined(__aarch64__)
     asm volatile("stp %1, %1, [%0]" : : "r"(p), "r"(n) : "memory");
+#elif defined(__loongarch64)
+    asm volatile("vreplgr2vr.d $vr0, %1\n\t"
+                 "vst $vr0, %0, 0" : : "r"(p), "r"(n) : "$f0", "memory");
 #elif defined(__powerpc64__)
     asm volatile("mr 10, %1\n\t"
                  "mr 11, %1\n\t"
