@@ -1,0 +1,102 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Sourced by what runs foreign programs in chroots, after lib.sh: Debian's chroots, as tars
+# in $work, and jobs in them by the emulators of this package, or of Debian's.
+
+LABEL=${STEP#check-}
+work=$BUILD/$STEP
+host=host-$SUITE
+# where this package is installed, and that of Debian's
+root=$work/$host
+debian=$work/debian
+
+passed=0 failed=0 skipped=0
+ok() { printf 'ok %s: %s\n' "$LABEL" "$*"; passed=$((passed + 1)); }
+not_ok() { printf 'not ok %s: %s\n' "$LABEL" "$*"; failed=$((failed + 1)); }
+skip() { printf 'skip %s: %s\n' "$LABEL" "$*"; skipped=$((skipped + 1)); }
+# result NAME COMMAND...: whether it succeeds, and what it said if not
+result() {
+    name=$1
+    shift
+    if "$@" > "${log:-$work/log}" 2>&1; then ok "$name"; else not_ok "$name"; sed 's/^/    /' "${log:-$work/log}"; fi
+}
+
+# bootstrap NAME SUITE OPTION...: makes NAME.tar, if it is not there
+bootstrap() {
+    name=$1
+    suite=$2
+    shift 2
+    [ ! -f "$work/$name.tar" ] || return 0
+    rm -rf "$work/new"
+    debootstrap --variant=minbase "$@" "$suite" "$work/new" "$mirror" > "$work/$name.log" 2>&1 ||
+        { not_ok "debootstrap of $name: see $work/$name.log"; return 1; }
+    pack new "$name"
+}
+# pack DIRECTORY NAME: moves what is in a directory into NAME.tar
+pack() {
+    tar -C "$work/$1" --xattrs --numeric-owner -cf "$work/$2.tar.new" .
+    rm -rf "${work:?}/$1"
+    mv "$work/$2.tar.new" "$work/$2.tar"
+}
+# unpack NAME [AS]
+unpack() {
+    rm -rf "${work:?}/${2:-$1}"
+    mkdir "$work/${2:-$1}"
+    tar -C "$work/${2:-$1}" --xattrs --numeric-owner -xpf "$work/$1.tar"
+}
+install_package() {
+    cp "$deb" "$root/package.deb" && chroot "$root" dpkg -i package.deb && rm "$root/package.deb"
+}
+# has_own: whether the kernel starts programs by a table of the caller's own; says why not
+has_own() { "$ROOT/dev/own-binfmt" "$root" "$root" true true > "$work/log" 2>&1 ||
+    { skip "programs started by binfmt_misc: it cannot be mounted in a user namespace here: $(head -n 1 "$work/log")"; return 1; }; }
+# Debian's package is of the QEMU that this is
+bootstrap_debian() { bootstrap debian trixie --include=qemu-user,qemu-user-binfmt; }
+
+# enter WAY COMMAND...: in the chroot $arch-WAY, by the emulators of that way: native, off
+# (the same ones, without native calls and kept translations) or debian; by the command
+# $around, if there is one
+enter() (
+    way=$1
+    shift
+    by=$root
+    register='qemu-user-native register'
+    off=
+    case $way in
+    off) off='QEMU_NATIVE_BYPASS=off QEMU_TB_CACHE=off' ;;
+    debian)
+        by=$debian
+        # shellcheck disable=SC2016 # that shell's
+        register='for f in /usr/lib/binfmt.d/qemu-*.conf; do cat "$f" > /proc/sys/fs/binfmt_misc/register; done' ;;
+    esac
+    # what one job keeps, the next one has
+    mkdir -p "$shm/$arch-$way"
+    # what Python compiles is to be the same
+    # shellcheck disable=SC2086 # words
+    ${around:-} env SHM="$shm/$arch-$way" "$ROOT/dev/own-binfmt" "$by" "$work/$arch-$way" "$register" \
+        env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive container=lxc \
+        PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 SOURCE_DATE_EPOCH=1700000000 $off "$@"
+)
+
+# foreign_debs DIRECTORY SUITE PACKAGE...: what $arch-native lacks of these
+foreign_debs() {
+    to=$1
+    APT=$STEP-$arch-$2
+    APT_OPTIONS="-o APT::Architecture=$arch -o APT::Architectures=$arch"
+    apt_sources deb "$2"
+    shift 2
+    cp "$work/$arch-native/var/lib/dpkg/status" "$BUILD/dl/$APT/status"
+    apt_private apt-get -y --no-install-recommends --download-only install "$@" > "$work/log" 2>&1 || return 1
+    rm -rf "$to"
+    mkdir "$to"
+    cp "$BUILD/dl/$APT"/cache/archives/*.deb "$to"
+}
+
+[ "$(id -u)" = 0 ] || { skip "not root, who alone can make a chroot"; exit 0; }
+"$ROOT/dev/packages" "$STEP"
+mkdir -p "$work"
+mirror=$(apt_mirrors | sed -n 's/^MAIN //p')
+# in memory, as it would be
+shm=$(mktemp -d "/dev/shm/$STEP.XXXXXX")
+trap 'rm -rf "$shm"' EXIT
+trap 'exit 1' HUP INT TERM
