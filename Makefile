@@ -7,7 +7,7 @@ JOBS ?= $(shell nproc)
 export JOBS QEMU QEMU_SRC TARGETS FILE REROLL TRIALS SEED ROUNDS SUITES TIME WAY FUNCTIONS GUESTS PROGRAMS PARTS QUICK ARCH DEB LEVEL
 
 .NOTPARALLEL:
-.PHONY: all demo check check-libraries check-clibs bench bench-libraries sanitize fuzz fuzz-elf deb check-deb image check-image series series-check refresh clean distclean help
+.PHONY: all demo check check-libraries check-clibs bench bench-libraries sanitize fuzz fuzz-elf deb check-deb check-jobs image check-image series series-check refresh clean distclean help
 
 all:
 	@dev/build
@@ -44,6 +44,9 @@ deb:
 
 check-deb:
 	@dev/check-deb
+
+check-jobs:
+	@dev/check-jobs
 
 image:
 	@dev/image
@@ -84,6 +87,7 @@ help:
 	@echo 'make sanitize      the tests of native calls, QEMU built with ASan and UBSan (long)'
 	@echo 'make deb           a Debian package: all emulators, linked statically, registered with binfmt_misc: TARGETS, LTO= for a faster build'
 	@echo 'make check-deb     that package, installed into a chroot of Debian'"'"'s: SUITE=bookworm FOREIGN="arm64 armhf" WORK=1'
+	@echo 'make check-jobs    compilers, servers and runtimes in foreign chroots, by that package and Debian'"'"'s: FOREIGN="arm64 riscv64" PROGRAMS="go redis" DEB=FILE ROUNDS=3'
 	@echo 'make image         an OCI image of that package, for docker/setup-qemu-action, docker and podman: ARCH=arm64 DEB=FILE LEVEL=19'
 	@echo 'make check-image   that image, in namespaces, and by podman: DEB=FILE'
 	@echo 'make series        build/series/*.patch, ready for git am and for mail'
