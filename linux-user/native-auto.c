@@ -164,10 +164,10 @@ static abi_ulong code_length(const ElfFile *elf, uint64_t offset,
 }
 
 /*
- * glibc's own calls of functions that others have a resolver for may go to an
- * entry that neither a symbol nor a resolver names.  A fortified function that
- * does nothing but to compare n and the room ends in that.  Returns where in
- * the file that is, if the code at @at is such a function's, or -1.
+ * glibc may call an ifunc implementation directly, bypassing symbol and
+ * resolver.  A fortified function that only compares n with the room ends in a
+ * jump to that implementation.  Returns the implementation's offset in the file
+ * if the code at @at is such a function, or -1.
  */
 static uint64_t find_tail(const ElfFile *elf, uint64_t at)
 {

@@ -189,7 +189,7 @@ static void complain(const char *why)
     if (logs()) {
         qemu_log("native_bypass: " VARIABLE ": %s\n", why);
     } else if (isatty(STDERR_FILENO) && getpgrp() == getpid()) {
-        /* What a person starts, but not what that starts: say it once. */
+        /* Only for the process started from the terminal, not its children */
         warn_report(VARIABLE ": %s", why);
     }
 }

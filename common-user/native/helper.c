@@ -1130,7 +1130,7 @@ static uint64_t native_first_bad(uint64_t addr, uint64_t last, int prot)
 
 /*
  * Whether the page table allows the access that has faulted. If so, another
- * thread has mended the page, or QEMU had protected it for its translated code:
+ * thread has fixed the page, or QEMU had protected it for its translated code:
  * host_signal_write() does not recognize every store on all hosts.
  */
 static bool native_is_allowed(uint64_t fault, MMUAccessType access_type)
@@ -1177,11 +1177,10 @@ static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
     fault |= ~TARGET_PAGE_MASK;
 
     /*
-     * Begin with the operand that starts closer below the fault. If the fault
-     * is in the other one, the call has come farther than this one is long, so
-     * that no byte behind the operands is looked at. Look at it once more at
-     * the end: it may be bad behind the fault, but before the bad byte of the
-     * other.
+     * Check the operand nearest below the fault first. If the fault is in the
+     * other one, the call has passed the end of this one, so that no byte behind
+     * the operands is checked. Recheck it last, in case it fails earlier than
+     * the other.
      */
     k = fault - native_untagged(native_call.op[1].addr) <=
         fault - native_untagged(native_call.op[0].addr);

@@ -58,10 +58,10 @@ typedef struct NativeHook {
 static GArray *hooks;
 unsigned native_hook_count;
 
-/* All hooks' code is between these two. */
+/* Range that contains all hooked code */
 static vaddr code_first = -1, code_last;
 
-/* What was looked for last and is not there is between these two. */
+/* Range known to contain no hook (cache of the last miss) */
 static vaddr gap_first, gap_last;
 
 /* The resolver that this thread has begun to execute */
@@ -161,7 +161,7 @@ static void unhook(vaddr first, vaddr last)
     hooks_changed();
 }
 
-/* Is the block at @pc one that depends on hooks, too?  Thumb code may be. */
+/* Does the TB at @pc depend on a hook? Those of Thumb code are odd. */
 static bool is_hooked(vaddr pc)
 {
     return find_hook(pc) || find_hook(pc | 1);
@@ -248,7 +248,7 @@ static size_t code_size(vaddr pc, unsigned behind)
     return MIN(NATIVE_CODE - behind, -(pc | TARGET_PAGE_MASK));
 }
 
-/* Has somebody written to the code whom QEMU does not see? */
+/* Has the code changed without QEMU's knowledge? */
 static bool is_patched(DisasContextBase *db, const NativeHook *hook)
 {
     CPUArchState *env = cpu_env(tcg_ctx->cpu);
@@ -278,8 +278,8 @@ const NativeFunction *native_bypass_hooked(DisasContextBase *db, vaddr pc)
             return NULL;
         }
         /*
-         * Who sets a breakpoint in a function wants to see it run.  A handler
-         * may have state that its code lacks.
+         * With a breakpoint in its page, the guest's own function runs, so that
+         * gdb sees it.  A stream cannot change over: its state is in QEMU.
          */
         return tb_cflags(db->tb) & CF_BP_PAGE && !hook->fn->is_stream
             ? NULL : hook->fn;
@@ -293,7 +293,7 @@ const NativeFunction *native_bypass_hooked(DisasContextBase *db, vaddr pc)
     g_assert_not_reached();
 }
 
-/* At the entry of a resolver: have its return noticed. */
+/* At the entry of a resolver: hook its return address. */
 void HELPER(native_resolver)(CPUArchState *env, uint64_t pc)
 {
     NativeHook *hook;
@@ -314,7 +314,7 @@ void HELPER(native_resolver)(CPUArchState *env, uint64_t pc)
     mmap_unlock();
 }
 
-/* Where resolvers return to: what one has returned is a function's entry. */
+/* At that address: the resolver's result is the entry of a function. */
 void HELPER(native_resolved)(CPUArchState *env, uint64_t pc)
 {
     const NativeFunction *fn = resolving.hook.fn;

@@ -14,12 +14,12 @@
 #include "exec/vaddr.h"
 
 /*
- * Functions are taken for no longer than this: who changes the code here may
- * change a function that begins so far before.
+ * Upper bound on function size: a write also invalidates hooks up to this far
+ * below it.
  */
 #define NATIVE_LONGEST  (16 * KiB)
 
-/* So many bytes at a function's entry tell whether it has been patched. */
+/* Bytes at a function's entry that tell whether it has been patched */
 #define NATIVE_CODE     32
 
 typedef struct NativeFunction NativeFunction;
