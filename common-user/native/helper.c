@@ -1178,9 +1178,9 @@ static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
 
     /*
      * Check the operand nearest below the fault first. If the fault is in the
-     * other one, the call has passed the end of this one, so that no byte behind
-     * the operands is checked. Recheck it last, in case it fails earlier than
-     * the other.
+     * other one, the call has passed the end of this one, so that no byte
+     * behind the operands is checked. Recheck it last, in case it fails earlier
+     * than the other.
      */
     k = fault - native_untagged(native_call.op[1].addr) <=
         fault - native_untagged(native_call.op[0].addr);

@@ -22,7 +22,8 @@ ARCHITECTURE = gdb.selected_inferior().architecture().name()
 RESULT = [register for name, register in (
     ("i386:x86-64", "$rax"), ("i386", "$eax"), ("aarch64", "$x0"),
     ("arm", "$r0"), ("mips", "$v0"), ("riscv", "$a0"), ("s390", "$r2"),
-    ("powerpc", "$r3"), ("loongarch", "$r4")) if ARCHITECTURE.startswith(name)][0]
+    ("powerpc", "$r3"), ("loongarch", "$r4"))
+    if ARCHITECTURE.startswith(name)][0]
 
 # gdb steps by a breakpoint behind the instruction.
 STEPS_BEHIND = ARCHITECTURE.startswith(("mips", "riscv", "loongarch"))
