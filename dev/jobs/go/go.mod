@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 module example.org/sums
 
 go 1.19
