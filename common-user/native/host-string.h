@@ -18,6 +18,9 @@
 #ifndef NATIVE_MEMCMP_LESS
 #define NATIVE_MEMCMP_LESS  -1
 #endif
+#ifndef native_only_sign
+#define native_only_sign(n, at, string) false
+#endif
 
 QEMU_BUILD_BUG_ON(sizeof(wchar_t) != sizeof(target_wchar_t));
 

@@ -12,6 +12,7 @@
  * native_only_sign(n, at, string)
  *     Of n bytes, or of two strings, that first differ in byte "at": whether
  *     the guest's comparisons give -1 or 1, or else the difference of these.
+ *     A macro, if they ever give -1 or 1.
  *
  * NATIVE_SP(env), NATIVE_RA(env), NATIVE_RESULT(env)
  *     See native-return.h, which it includes, too.

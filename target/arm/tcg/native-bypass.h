@@ -13,6 +13,7 @@ typedef uint32_t target_wchar_t;
 #define native_wcscmp_gives_char    true
 
 /* See native-untagged.h. */
+#define native_only_sign native_only_sign
 static inline bool native_only_sign(size_t n, size_t at, bool string)
 {
 #ifdef TARGET_AARCH64

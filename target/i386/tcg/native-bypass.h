@@ -14,6 +14,7 @@ typedef int32_t target_wchar_t;
 #define native_wcscmp_gives_char    false
 
 /* See native-untagged.h. */
+#define native_only_sign native_only_sign
 static inline bool native_only_sign(size_t n, size_t at, bool string)
 {
 #ifdef TARGET_X86_64

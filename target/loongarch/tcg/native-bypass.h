@@ -13,12 +13,6 @@ typedef int32_t target_wchar_t;
 
 #define native_wcscmp_gives_char    true
 
-/* See native-untagged.h. */
-static inline bool native_only_sign(size_t n, size_t at, bool string)
-{
-    return false;
-}
-
 #define NATIVE_SP(env)      ((env)->gpr[3])
 #define NATIVE_RA(env)      ((env)->gpr[1])
 #define NATIVE_RESULT(env)  ((env)->gpr[4])

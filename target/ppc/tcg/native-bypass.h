@@ -14,6 +14,7 @@ typedef int32_t target_wchar_t;
 #define native_wcscmp_gives_char    true
 
 /* See native-untagged.h.  This is POWER8's and POWER9's memcmp(). */
+#define native_only_sign native_only_sign
 static inline bool native_only_sign(size_t n, size_t at, bool string)
 {
     return !string && n > 3 && (n > 7 || at < n - 1);

@@ -17,6 +17,7 @@ typedef int32_t target_wchar_t;
 #define NATIVE_MEMCMP_LESS          -2
 
 /* glibc's functions for vectors, which "-cpu max" has */
+#define native_only_sign native_only_sign
 static inline bool native_only_sign(size_t n, size_t at, bool string)
 {
     return true;
