@@ -147,6 +147,7 @@ static inline char *put_cond(char *p, char *to)
     return PUT32(PUT8(p, 0x31, 0xc0, 0x0f, 0x84), to - (p + 8));
 }
 
+#define put_span put_span
 static inline char *put_span(char *end)
 {
     PUT8(end - 1, 0x2e);                /* a prefix */
@@ -230,11 +231,6 @@ static inline char *put_cond(char *p, char *to)
     return PUT32(p, 0xb400001f | ((to - p) >> 2 & 0x7ffff) << 5);
 }
 
-static inline char *put_span(char *end)
-{
-    return NULL;
-}
-
 static inline char *put_jump_arg(char *p, int i)
 {
     return PUT32(p, 0xd61f0000 | i << 5);
@@ -312,11 +308,6 @@ static inline char *put_cond(char *p, char *to)
                  : put_a32_branch(PUT32(p, 0xe1500000), 0x0a000000, to);
 }
 
-static inline char *put_span(char *end)
-{
-    return NULL;
-}
-
 static inline char *put_jump_arg(char *p, int i)
 {
     return thumb ? PUT16(p, 0x4700 | i << 3) : PUT32(p, 0xe12fff10 | i);
@@ -380,6 +371,7 @@ static inline char *put_cond(char *p, char *to)
     return PUT32(p, 0x10000000 | ((to - p - 4) >> 2 & 0xffff), 0);
 }
 
+#define put_span put_span
 static inline char *put_span(char *end)
 {
     PUT32(end - 4, 0x03e00008);         /* jr $31 */
@@ -467,11 +459,6 @@ static inline char *put_cond(char *p, char *to)
     return put_jump(put_nop(p), to);
 }
 
-static inline char *put_span(char *end)
-{
-    return NULL;
-}
-
 static inline char *put_jump_arg(char *p, int i)
 {
     return PUT32(p, 0x00050067 | i << 15);
@@ -542,11 +529,6 @@ static inline char *put_cond(char *p, char *to)
     return put_jump(put_nop(p), to);
 }
 
-static inline char *put_span(char *end)
-{
-    return NULL;
-}
-
 static inline char *put_jump_arg(char *p, int i)
 {
     return PUT32(p, 0x4c000080 | i << 5);
@@ -610,6 +592,7 @@ static inline char *put_cond(char *p, char *to)
 }
 
 /* lgfi %r2, 0x58d70000; and agfi %r2, 0xa729.... gives what is behind a729. */
+#define put_span put_span
 static inline char *put_span(char *end)
 {
     PUT16(end - 8, 0xc021, 0x58d7, 0x0000, 0xc228);
@@ -680,11 +663,6 @@ static inline char *put_cond(char *p, char *to)
     return put_jump(put_nop(p), to);
 }
 
-static inline char *put_span(char *end)
-{
-    return NULL;
-}
-
 /* Through r12, for C functions */
 static inline char *put_jump_arg(char *p, int i)
 {
@@ -708,6 +686,13 @@ static inline char *put_caller(char *p, int n, char **after_call)
                         0x7d8903a6, 0x4e800421);
     return PUT32(put_load(*after_call, n), 0x38210020, 0xe8010010, 0x7c0803a6,
                  0x4e800020);
+}
+#endif
+
+#ifndef put_span
+static inline char *put_span(char *end)
+{
+    return NULL;
 }
 #endif
 
