@@ -3,23 +3,12 @@
 # Sourced by what runs foreign programs in chroots, after lib.sh: Debian's chroots, as tars
 # in $work, and jobs in them by the emulators of this package, or of Debian's.
 
-LABEL=${STEP#check-}
-work=$BUILD/$STEP
+# shellcheck source=results.sh
+. "$ROOT/dev/results.sh"
 host=host-$SUITE
 # where this package is installed, and that of Debian's
 root=$work/$host
 debian=$work/debian
-
-passed=0 failed=0 skipped=0
-ok() { printf 'ok %s: %s\n' "$LABEL" "$*"; passed=$((passed + 1)); }
-not_ok() { printf 'not ok %s: %s\n' "$LABEL" "$*"; failed=$((failed + 1)); }
-skip() { printf 'skip %s: %s\n' "$LABEL" "$*"; skipped=$((skipped + 1)); }
-# result NAME COMMAND...: whether it succeeds, and what it said if not
-result() {
-    name=$1
-    shift
-    if "$@" > "${log:-$work/log}" 2>&1; then ok "$name"; else not_ok "$name"; sed 's/^/    /' "${log:-$work/log}"; fi
-}
 
 # bootstrap NAME SUITE OPTION...: makes NAME.tar, if it is not there
 bootstrap() {
