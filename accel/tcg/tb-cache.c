@@ -65,7 +65,10 @@
 /* Bytes of new blocks that are kept in memory, and that are worth a write */
 #define PENDING_MAX     (64 * MiB)
 #define PENDING_SAVE    (256 * KiB)
-/* A full file is replaced for this many bytes, if it is so old, in seconds. */
+/*
+ * A file with less room than this is replaced for more bytes than this, if it
+ * is so old, in seconds.
+ */
 #define REPLACE_BYTES   (256 * KiB)
 #define REPLACE_AGE     600
 /* The longest instruction of all guests may cross the end of a page. */
@@ -1064,14 +1067,17 @@ static void write_index(int fd)
 
 /*
  * Leave in @pending what is to be written at file offset @start: not what the
- * guest has changed meanwhile, nor what another process has written.
+ * guest has changed meanwhile, nor what another process has written, nor what
+ * exceeds the @room: @excess gets the size of that.
  */
-static unsigned long drop_unwanted(uint64_t start)
+static unsigned long drop_unwanted(uint64_t start, uint64_t room,
+                                   uint64_t *excess)
 {
     GByteArray *out = cache.pending;
     unsigned long count = 0;
     guint to = 0;
 
+    *excess = 0;
     for (guint at = 0, i = 0; at < out->len; i++) {
         const TBCacheRecord *rec = (const void *)out->data + at;
         const TranslationBlock *tb = g_ptr_array_index(cache.blocks, i);
@@ -1081,7 +1087,9 @@ static unsigned long drop_unwanted(uint64_t start)
             uint64_t hash = record_hash(rec);
             int64_t slot = free_slot(rec, hash);
 
-            if (slot >= 0) {
+            if (slot >= 0 && size > room - to) {
+                *excess += size;
+            } else if (slot >= 0) {
                 index_set(slot, hash >> 32 << 32 | (start + to) / CACHE_ALIGN);
                 memmove(out->data + to, rec, size);
                 to += size;
@@ -1098,27 +1106,26 @@ static void append(int fd, int dir)
 {
     const CacheHeader *h = cache.map;
     GByteArray *out = cache.pending;
-    uint64_t start = qatomic_read(&h->end), end = start + out->len;
+    uint64_t start = qatomic_read(&h->end), end, room, excess;
     unsigned long count;
 
-    if (start % CACHE_ALIGN || start < cache.data) {
+    if (start % CACHE_ALIGN || start < cache.data || start > cache.size) {
         return;
     }
-    if (end > cache.size) {
-        if (out->len > REPLACE_BYTES &&
-            time(NULL) - h->created > REPLACE_AGE) {
-            unlinkat(dir, cache.name, 0);
-        }
-        return;
-    }
-    if (!may_have_size(end) || out->len > free_bytes(fd) / 2) {
+    room = cache.size - start;
+    if (!may_have_size(MIN(start + out->len, cache.size)) ||
+        MIN(out->len, room) > free_bytes(fd) / 2) {
         return;
     }
     cache.changed = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-    count = drop_unwanted(start);
+    count = drop_unwanted(start, room, &excess);
     end = start + out->len;
-    if (count && !cache_lost && write_all(fd, out->data, out->len, start) &&
-        write_all(fd, &end, sizeof(end), offsetof(CacheHeader, end))) {
+    if (room < REPLACE_BYTES && excess > REPLACE_BYTES &&
+        time(NULL) - h->created > REPLACE_AGE) {
+        unlinkat(dir, cache.name, 0);
+    } else if (count && !cache_lost &&
+               write_all(fd, out->data, out->len, start) &&
+               write_all(fd, &end, sizeof(end), offsetof(CacheHeader, end))) {
         write_index(fd);
         cache.added += count;
     }
