@@ -4,7 +4,7 @@
 # skips what is done already, and leaves its results in build/.
 
 JOBS ?= $(shell nproc)
-export JOBS QEMU QEMU_SRC TARGETS FILE REROLL TRIALS SEED ROUNDS SUITES TIME WAY FUNCTIONS GUESTS PROGRAMS PARTS QUICK ARCH DEB LEVEL
+export JOBS SPEED QEMU QEMU_SRC TARGETS FILE REROLL TRIALS SEED ROUNDS SUITES TIME WAY FUNCTIONS GUESTS PROGRAMS PARTS QUICK ARCH DEB LEVEL
 
 .NOTPARALLEL:
 .PHONY: all demo check check-libraries check-clibs bench bench-libraries sanitize fuzz fuzz-elf deb check-deb check-jobs image check-image series series-check refresh clean distclean help
@@ -77,7 +77,7 @@ distclean:
 help:
 	@echo 'make               QEMU with the series: build/qemu-<target>'
 	@echo 'make demo          Debian'"'"'s programs, of ten guests, and ours of two: translated and with the bypass'
-	@echo 'make check         all tests'
+	@echo 'make check         all tests: SPEED=slow has all of them on each guest (hours)'
 	@echo 'make check-libraries  streams of Debian'"'"'s libraries, decoded by the host'"'"'s: SUITES="bullseye sid" SEED=1 ROUNDS=6'
 	@echo 'make check-clibs   auto with glibc and musl of four Debian releases, and with other C libraries: SUITES="bullseye forky" TRIALS=2000'
 	@echo 'make bench         what a call costs and what programs gain: build/bench/report.html (two hours)'
