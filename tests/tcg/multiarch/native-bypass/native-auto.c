@@ -134,7 +134,7 @@ static bool is_native(MemccpyFn *fn, const char *who)
     return true;
 }
 
-/* A fault is mended, and the call made again. */
+/* A fault is fixed, and the call made again. */
 static void test_restart(void)
 {
     char *p = map_pages(NULL, 2 * page, PROT_NONE), area[64];
@@ -392,7 +392,7 @@ static void test_local(void)
 int main(void)
 {
     bad = map_pages(NULL, page, PROT_NONE);
-    mend_signal = look;
+    fix_signal = look;
     catch_signals();
     CHECK(is_native(memccpy, "program"), "translated");
     test_restart();

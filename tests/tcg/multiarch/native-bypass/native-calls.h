@@ -60,7 +60,7 @@ struct Call {
     uintptr_t good_result;
     char *good_cell;
 
-    bool mend;              /* the handler is to mend the page and return */
+    bool fix;               /* the handler is to fix the page and return */
     void (*in_handler)(Call *c);
     sigjmp_buf env;
 };
@@ -295,7 +295,7 @@ static inline void spoil(char *p, Bad bad)
 }
 
 /* Make the page good that @addr is in; false if it is none of an arena. */
-static inline bool mend(const void *addr)
+static inline bool fix(const void *addr)
 {
     char *p = (char *)((uintptr_t)addr & -page);
 
@@ -339,7 +339,7 @@ static inline void use_pages(size_t count)
     for (unsigned i = 0; i < ARENAS; i++) {
         mprotect(arena[i], MAX_PAGES * page, PROT_NONE);
         for (size_t j = 0; j < count; j++) {
-            mend(arena[i] + j * page);
+            fix(arena[i] + j * page);
         }
     }
 }
@@ -363,7 +363,7 @@ static bool on_fault(siginfo_t *info, mcontext_t *mc)
     if (c->in_handler) {
         c->in_handler(c);
     }
-    if (c->mend && c->faults <= MAX_FAULTS && mend(info->si_addr)) {
+    if (c->fix && c->faults <= MAX_FAULTS && fix(info->si_addr)) {
         return true;
     }
     siglongjmp(c->env, 1);
@@ -469,16 +469,16 @@ static inline void check_done(Call *c, const Call *like, int faults)
 }
 
 /* Make a call that faults so often with a page bad; take back what it did. */
-static inline void mend_one(Call *c, char *p, Bad bad, int faults)
+static inline void fix_one(Call *c, char *p, Bad bad, int faults)
 {
     if (!address_known(c->f, bad)) {
         return;
     }
-    c->mend = true;
+    c->fix = true;
     spoil(p, bad);
     run(c);
-    c->mend = false;
-    mend(p);
+    c->fix = false;
+    fix(p);
     check_done(c, c, faults);
     copy_arenas(arena, image, 0);
 }
@@ -486,7 +486,7 @@ static inline void mend_one(Call *c, char *p, Bad bad, int faults)
 static inline void init_calls(void)
 {
     init_functions();
-    mend_signal = on_fault;
+    fix_signal = on_fault;
     catch_signals();
 
     arena_fd = memfd_create("arenas", 0);

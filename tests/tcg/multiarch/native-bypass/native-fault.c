@@ -5,7 +5,7 @@
  * the code and the address that a loop over bytes would have raised; its
  * context is that of the call, and its stack leads to the caller.  Next to
  * nothing has been written then, and the program goes on after a siglongjmp();
- * or the handler mends the page and returns, and the call gives what it would
+ * or the handler fixes the page and returns, and the call gives what it would
  * have given without.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -205,7 +205,7 @@ static void test_pages(const Function *f, unsigned tested)
                 if (!addr) {
                     /* Enough to see that nothing is accessed */
                     if (now.kind == NO_ACCESS || now.kind == READ_ONLY) {
-                        mend_one(&c, p, now.kind, 0);
+                        fix_one(&c, p, now.kind, 0);
                     }
                     continue;
                 }
@@ -216,13 +216,13 @@ static void test_pages(const Function *f, unsigned tested)
                 spoil(p, now.kind);
                 unwound = false;
                 expect_signal(&c, now.kind, addr, 1);
-                mend(p - page);
-                mend(p);
+                fix(p - page);
+                fix(p);
                 check_unwritten(&c);
                 EXPECT(&c, access_is_right(&c, tested, now.kind),
                        "reported as a %s", c.write ? "write" : "read");
                 EXPECT(&c, !c.in_handler || unwound, "stack");
-                mend_one(&c, p, now.kind, 1);
+                fix_one(&c, p, now.kind, 1);
             }
         }
     }
@@ -282,8 +282,8 @@ static void test_order(const Function *f, const long starts[2], unsigned swap)
             spoil(p[1], NO_ACCESS);
             expect_signal(&c, NO_ACCESS,
                           when[0] < when[1] ? addr[0] : addr[1], 1);
-            mend(p[0]);
-            mend(p[1]);
+            fix(p[0]);
+            fix(p[1]);
             check_unwritten(&c);
         }
     }

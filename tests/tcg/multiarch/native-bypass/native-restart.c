@@ -1,5 +1,5 @@
 /*
- * Native bypass: the handler of a bad pointer's signal mends it and returns
+ * Native bypass: the handler of a bad pointer's signal fixes it and returns
  *
  * As native-fault.c does it with one page; here, several pages, operands that
  * overlap, and handlers that make calls that fault.  What a call need not look
@@ -10,18 +10,18 @@
 
 #include "native-calls.h"
 
-/* All pages of both operands, which are mended one after the other */
+/* All pages of both operands, which are fixed one after the other */
 static void test_all_pages(const Function *f)
 {
     static Call c;
     char *where[2] = { arena[0] + 1500, arena[1] + 3000 };
 
-    now.test = "all pages mended";
+    now.test = "all pages fixed";
     now.shape = now.page = 0;
     if (!set_up(&c, f, where, 2 * page / f->width, 0, false, false)) {
         return;
     }
-    c.mend = true;
+    c.fix = true;
     for (now.kind = 0; now.kind < BAD_KINDS; now.kind++) {
         int faults = 0;
 
@@ -51,7 +51,7 @@ static void test_overlap(const Function *f)
     static const long shifts[] = { 4, 500, 6000, -4, -500, -6000 };
     static Call c;
 
-    now.test = "overlapping operands mended";
+    now.test = "overlapping operands fixed";
     for (now.shape = 0; now.shape < 6; now.shape++) {
         long shift = shifts[now.shape];
         size_t n = (now.shape % 3 ? 9 * page : 2 * page) / f->width;
@@ -72,7 +72,7 @@ static void test_overlap(const Function *f)
                 if (now.kind != UNMAPPED &&
                     (first_bad(&c, 0, p, now.kind) ||
                      first_bad(&c, 1, p, now.kind))) {
-                    mend_one(&c, p, now.kind, 1);
+                    fix_one(&c, p, now.kind, 1);
                 }
             }
         }
@@ -130,7 +130,7 @@ static void test_not_stopping(const Function *f)
 
         where[!k] = arena[!k];
         if (set_up(&c, f, where, 10, 0, true, false)) {
-            mend_one(&c, p, NO_ACCESS, 1);
+            fix_one(&c, p, NO_ACCESS, 1);
             EXPECT(&c, c.info.si_addr == p, "%p", c.info.si_addr);
         }
     }
@@ -168,10 +168,10 @@ static void nest(Call *c)
     EXPECT(c, (size_t)(&here - signal_stack) < sizeof(signal_stack), "stack");
     if (c == &outer) {
         run(&inner);
-        mend(arena[2] + 2 * page);
-        EXPECT(&inner, inner.faults == 1 && inner.returned == inner.mend,
+        fix(arena[2] + 2 * page);
+        EXPECT(&inner, inner.faults == 1 && inner.returned == inner.fix,
                "%d faults", inner.faults);
-        EXPECT(&inner, !inner.mend || (inner.result == inner.good_result &&
+        EXPECT(&inner, !inner.fix || (inner.result == inner.good_result &&
                                        same_arenas(arena, expected, 2)),
                "result or memory");
     }
@@ -191,15 +191,15 @@ static void test_nested(const Function *f)
     }
     outer.in_handler = inner.in_handler = nest;
     for (now.shape = 0; now.shape < 4; now.shape++) {
-        outer.mend = !(now.shape & 1);
-        inner.mend = !(now.shape & 2);
+        outer.fix = !(now.shape & 1);
+        inner.fix = !(now.shape & 2);
         copy_arenas(arena, image, 0);
         copy_arenas(arena, image, 2);
         spoil(arena[0] + 2 * page, NO_ACCESS);
         spoil(arena[2] + 2 * page, NO_ACCESS);
         run(&outer);
-        mend(arena[0] + 2 * page);
-        if (outer.mend) {
+        fix(arena[0] + 2 * page);
+        if (outer.fix) {
             check_done(&outer, &outer, 1);
         } else {
             EXPECT(&outer, !outer.returned && outer.faults == 1,

@@ -168,7 +168,7 @@ static __thread struct {
 } caught;
 
 /* If set: true if the instruction is to be tried again. */
-static bool (*mend_signal)(siginfo_t *info, mcontext_t *mc);
+static bool (*fix_signal)(siginfo_t *info, mcontext_t *mc);
 
 static inline void catch_signal(int sig, siginfo_t *info, void *context)
 {
@@ -184,7 +184,7 @@ static inline void catch_signal(int sig, siginfo_t *info, void *context)
         caught.pc -= first < 0x40 ? 2 : first < 0xc0 ? 4 : 6;
     }
 #endif
-    if (mend_signal && mend_signal(info, mc)) {
+    if (fix_signal && fix_signal(info, mc)) {
         return;
     }
     if (!caught.catching) {
@@ -207,7 +207,7 @@ static inline void catch_signals(void)
         SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGSYS, SIGABRT
     };
     stack_t ss = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
-    /* What mends may fault itself. */
+    /* What fixes may fault itself. */
     struct sigaction sa = { .sa_sigaction = catch_signal,
                             .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
 

@@ -28,7 +28,7 @@
 /* Both operands; nobody can access as much behind, and some before them. */
 static char *shared;
 static atomic_bool done;
-static atomic_int ready, faults, mends, maps, calls;
+static atomic_int ready, faults, fixes, maps, calls;
 
 /*
  * Held while there is a hole, and while threads are made: their memory, the
@@ -45,8 +45,8 @@ typedef struct Worker {
 static Worker workers[WORKERS];
 static __thread Worker *self;
 
-/* Mend what can be mended every other time. */
-static bool mend(siginfo_t *info, mcontext_t *mc)
+/* Fix what can be fixed every other time. */
+static bool fix(siginfo_t *info, mcontext_t *mc)
 {
     char *addr = info->si_addr;
 
@@ -54,7 +54,7 @@ static bool mend(siginfo_t *info, mcontext_t *mc)
           "a fault outside of the operands: %p", addr);
     if (++faults % 2 && info->si_code == ACCERR &&
         addr < shared + 2 * SIZE) {
-        mends++;
+        fixes++;
         mprotect(shared, 2 * SIZE, PROT_RW);
         return true;
     }
@@ -197,8 +197,8 @@ static void test_disturbed(void)
     start(&sender, send, NULL);
     start(&mapper, map, NULL);
 
-    for (int i = 0; i < ROUNDS || calls < CALLS || !mends ||
-                    faults == mends || maps < ROUNDS; i++) {
+    for (int i = 0; i < ROUNDS || calls < CALLS || !fixes ||
+                    faults == fixes || maps < ROUNDS; i++) {
         int status = 0;
         pid_t pid;
 
@@ -332,7 +332,7 @@ int main(void)
     struct sigaction in_fill = { .sa_handler = on_signal_in_fill,
                                  .sa_flags = SA_RESTART };
 
-    mend_signal = mend;
+    fix_signal = fix;
     catch_signals();
     sigaction(SIGUSR1, &signal, NULL);
     sigaction(SIGUSR2, &in_fill, NULL);

@@ -4,7 +4,7 @@
  * Without arguments, it prints what each function of the table gives, as far
  * as the function exists.  "native-tools FUNCTION CALLS" makes so many calls
  * of one of them, or of "return", which is nothing but the return;
- * "native-tools mended" one of wcpncpy() that faults at first.
+ * "native-tools fixed" one of wcpncpy() that faults at first.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -81,16 +81,16 @@ static uint64_t checksum(const NativeRow *row, NativeFn *fn)
     return sum;
 }
 
-static bool mend(siginfo_t *info, mcontext_t *mc)
+static bool fix(siginfo_t *info, mcontext_t *mc)
 {
     return mprotect(info->si_addr, page, PROT_RW) == 0;
 }
 
-static bool mended(void)
+static bool fixed(void)
 {
     wchar_t *bad = map_pages(NULL, page, PROT_NONE);
 
-    mend_signal = mend;
+    fix_signal = fix;
     catch_signals();
     return wcpncpy(bad, L"abc", 4) == bad + 3;
 }
@@ -98,7 +98,7 @@ static bool mended(void)
 int main(int argc, char **argv)
 {
     if (argc == 2) {
-        return !mended();
+        return !fixed();
     }
     if (argc == 3) {
         NativeFn *fn = strcmp(argv[1], "return") ? native_function(argv[1])

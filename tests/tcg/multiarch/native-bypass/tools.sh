@@ -42,7 +42,7 @@ succeeds
 grep -vxF -f "$tmp/native" "$tmp/out" && fail "differs"
 
 # A call that is made again is one.
-native "mended" -d native_bypass -D "$tmp/log" "$program" mended
+native "fixed" -d native_bypass -D "$tmp/log" "$program" fixed
 succeeds
 logged '^native_bypass: 1 wcpncpy$'
 
