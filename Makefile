@@ -19,7 +19,7 @@ demo:
 check:
 	@dev/check
 
-check-libraries:
+check-libraries: all
 	@dev/checks/libraries
 
 check-clibs:
@@ -90,10 +90,10 @@ help:
 	@echo 'make check-jobs    compilers, servers and runtimes in foreign chroots, by that package and Debian'"'"'s: FOREIGN="arm64 riscv64" PROGRAMS="go redis" DEB=FILE ROUNDS=3'
 	@echo 'make image         an OCI image of that package, for docker/setup-qemu-action, docker and podman: ARCH=arm64 DEB=FILE LEVEL=19'
 	@echo 'make check-image   that image, in namespaces, and by podman: DEB=FILE'
-	@echo 'make series        build/series/*.patch, ready for git am and for mail'
+	@echo 'make series QEMU=10.2   build/10.2/series/*.patch, ready for git am and for mail'
 	@echo 'make series-check  make check of the series, and builds every commit (long)'
-	@echo 'make refresh       edits made in build/tree go back to patches/ and the new files'
-	@echo 'make clean         removes what was built; distclean also what was fetched'
+	@echo 'make refresh QEMU=10.2  edits made in build/10.2/tree go back to patches/ and the new files'
+	@echo 'make clean         removes the builds of make and make check; distclean all, also what was fetched'
 	@echo
 	@echo 'QEMU=10.2             for each of these: on that QEMU, in build/10.2'
 	@echo 'QEMU_SRC=DIR|TARBALL  another QEMU tree      FILE=TEXT  input of make demo'
