@@ -1,9 +1,9 @@
 /*
- * libnative.so: say at load that --native-bypass is missing
+ * libnative.so: report at load that --native-bypass is missing
  *
- * Without the option a stub is an illegal instruction, a breakpoint on
- * LoongArch, or on MIPS some system call. This constructor runs before
- * everything else is initialized. So it makes system calls itself: a library
+ * Without the option a stub is an illegal instruction, on LoongArch a
+ * breakpoint, on MIPS a system call. When this constructor runs, other
+ * libraries may not be initialized. So it makes system calls itself: a library
  * that interposes signal() may not be ready.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -13,7 +13,7 @@
 
 size_t native_strlen(const char *s) __attribute__((visibility("hidden")));
 
-/* The kernel's numbers of system calls, and the registers of their arguments */
+/* System call numbers, and the registers of number and arguments */
 #if defined(__x86_64__)
 enum { NR_write = 1, NR_rt_sigaction = 13, NR_exit_group = 231 };
 # define SYSCALL    "syscall"
@@ -96,12 +96,12 @@ static void explain(void)
 static __attribute__((constructor)) void check_option(void)
 {
 #ifdef __mips__
-    /* getpid() or the length of an empty string */
+    /* getpid(), or with the option strlen("") */
     register size_t v0 asm("$2") = NR_getpid;
     register const char *a0 asm("$4") = "";
     register const void *stub asm("$5") = native_strlen;
 
-    /* volatile, as it may be either of two things */
+    /* volatile: getpid() is not a function of the operands. */
     asm volatile("jalr %1\n\tnop" : "+r" (v0), "+r" (stub), "+r" (a0) : :
                  "$6", "$7", "$31", CLOBBERED);
     if (v0) {
@@ -109,8 +109,8 @@ static __attribute__((constructor)) void check_option(void)
     }
 #else
     /*
-     * The kernel's structure. The handler does not return, but x86 wants a
-     * restorer.
+     * The kernel's struct sigaction. The handler does not return, but x86
+     * requires a restorer.
      */
     struct {
         void (*handler)(void);

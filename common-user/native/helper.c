@@ -1,18 +1,18 @@
 /*
  * Native bypass: the TCG helpers, where guest addresses become host pointers
  *
- * Each helper does what one function of the C library does, by calling the
- * host's function on guest memory. All of them keep three rules:
+ * Each helper implements one C library function by calling the host's function
+ * on guest memory. All helpers follow three rules:
  *
- * - A fault unwinds to the guest's PC of the call, and the guest may make the
- *   call again. So a helper tries all pages before it writes anything, but for
- *   a byte of each, and except for long strings (see NATIVE_MEASURED).
- * - Another thread may change what is read. So a second look has the end that
- *   the first one has found, or is complete in itself. The NUL of a string that
- *   is copied is written, not copied.
- * - A host function that takes no length stops at the guard page which
- *   native_bypass_start() puts behind a limited guest address space. One that
- *   takes a length gets one that ends in that page.
+ * - A fault unwinds to the guest's PC of the call, and the guest may repeat
+ *   the call. So a helper checks all pages before it writes more than one byte
+ *   in each. Long strings are an exception (see NATIVE_MEASURED).
+ * - Another thread may change the source. So a second pass reuses the end that
+ *   the first pass found, or does not depend on the first. The NUL of a copied
+ *   string is written, not copied.
+ * - A host function without a length stops at the guard page that
+ *   native_bypass_start() puts behind a limited guest address space. A length
+ *   is limited to end in that page.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -38,39 +38,39 @@
 #undef HELPER_H
 
 /*
- * A call accesses an operand from its first byte up. If there are two, it
- * accesses them at the same pace, as a loop over bytes would.
+ * A call accesses an operand from its first byte up, and two operands at the
+ * same pace, like a loop over bytes.
  */
 typedef enum NativeAccess {
     NATIVE_NONE,
     NATIVE_READ,
     NATIVE_WRITE,
-    /* The host function may read bytes that such a loop would not reach. */
+    /* The host function may read bytes beyond the end of such a loop. */
     NATIVE_READ_AHEAD,
     /* The address is that of the last byte, and the call reads down from it. */
     NATIVE_READ_DOWN,
 } NativeAccess;
 
 typedef struct NativeOperand {
-    target_ulong addr;          /* as the guest gave it, with its tag */
+    target_ulong addr;          /* as the guest passed it, with its tag */
     void *host;
     NativeAccess access;
 } NativeOperand;
 
-/* A needle from which on a host's strstr() may take the square of the time */
+/* Needle length from which a host's strstr() may take quadratic time */
 #define NATIVE_LONG_NEEDLE  256
 
-/* The call under way */
+/* This thread's current call */
 static __thread struct {
     NativeOperand op[2];        /* only the first one may be written */
-    bool careful;               /* one that reads ahead has faulted */
-    /* A copy for host functions that take no length: nobody moves its end. */
+    bool careful;               /* a NATIVE_READ_AHEAD call has faulted */
+    /* Copy for host functions without a length: no thread moves its end. */
     char set[NATIVE_LONG_NEEDLE];
 } native_call;
 
 /*
- * From now on, the call accesses @a, and @b unless that is NULL. The host
- * pointers are not kept, as they follow from the addresses.
+ * Record that the call now accesses @a, and @b unless NULL. The host pointers
+ * are not stored: they follow from the addresses.
  */
 static inline void native_operands(const NativeOperand *a,
                                    const NativeOperand *b)
@@ -90,7 +90,7 @@ static inline void native_operands(const NativeOperand *a,
 static inline void native_begin(const NativeOperand *a, const NativeOperand *b,
                                 uintptr_t ra)
 {
-    /* Otherwise a fault would be taken for one of the previous call. */
+    /* Otherwise a fault would be attributed to the previous call. */
     tcg_debug_assert(native_call.op[0].access == NATIVE_NONE);
     native_operands(a, b);
     set_helper_retaddr(ra);
@@ -108,7 +108,7 @@ static inline MMUAccessType native_access_type(NativeAccess access)
     return access == NATIVE_WRITE ? MMU_DATA_STORE : MMU_DATA_LOAD;
 }
 
-/* Does not return for an @addr that no guest can map. */
+/* Raises the guest's SIGSEGV if no guest can map @addr. */
 static inline NativeOperand native_operand(CPUArchState *env, target_ulong addr,
                                            NativeAccess access, uintptr_t ra)
 {
@@ -122,7 +122,7 @@ static inline NativeOperand native_operand(CPUArchState *env, target_ulong addr,
     return (NativeOperand) { addr, g2h_untagged(untagged), access };
 }
 
-/* What follows @bytes of @op */
+/* The operand @bytes above @op */
 static inline NativeOperand native_behind(const NativeOperand *op, size_t bytes,
                                           NativeAccess access)
 {
@@ -134,15 +134,15 @@ static inline NativeOperand native_behind(const NativeOperand *op, size_t bytes,
 }
 
 /*
- * Operand @k of the call under way, for rare paths: passing it to them would
- * slow down the others.
+ * Operand @k of the current call, for slow paths: passing it as an argument
+ * would slow down the fast paths.
  */
 static inline NativeOperand native_current(unsigned k)
 {
     return native_behind(&native_call.op[k], 0, native_call.op[k].access);
 }
 
-/* The guest address of what was found in @op, or NULL */
+/* The guest address of host pointer @found in @op, or 0 */
 static inline target_ulong native_found(const NativeOperand *op,
                                         const void *found)
 {
@@ -151,7 +151,7 @@ static inline target_ulong native_found(const NativeOperand *op,
 
 /*
  * Limit @n characters of @size bytes to those before the guard page and one in
- * it: a host function that gets so far faults there. Without a guard page, keep
+ * it: a host function that gets that far faults. Without a guard page, prevent
  * the end from wrapping around.
  */
 static inline size_t native_limit(const NativeOperand *op, target_ulong n,
@@ -163,7 +163,7 @@ static inline size_t native_limit(const NativeOperand *op, target_ulong n,
     return MIN(n, MIN(max, SSIZE_MAX / size - 1) + 1);
 }
 
-/* May raise the guest's signal, so call it before anything is written. */
+/* Check tags. May raise the guest's signal, so call it before any write. */
 static inline void native_check(CPUArchState *env, const NativeOperand *op,
                                 size_t len)
 {
@@ -179,8 +179,8 @@ static inline void native_check(CPUArchState *env, const NativeOperand *op,
 }
 
 /*
- * Whether @n characters of @size bytes are in one page. A call that accesses
- * only those needs no limit, and faults before it writes anything.
+ * True if @n characters of @size bytes are in one page, and tags unchecked.
+ * Such a call needs no limit, and faults before it writes anything.
  */
 static inline bool native_is_short(CPUArchState *env, const NativeOperand *op,
                                    target_ulong n, size_t size)
@@ -189,7 +189,7 @@ static inline bool native_is_short(CPUArchState *env, const NativeOperand *op,
                   !native_tags_checked(env));
 }
 
-/* The page table answers for many pages faster than touching them. */
+/* For many pages, asking the page table is faster than touching them. */
 static bool native_pages_good(const NativeOperand *dst,
                               const NativeOperand *src,
                               size_t copy, size_t more)
@@ -214,8 +214,8 @@ native_try(CPUArchState *env, size_t copy, size_t more, int fill)
     }
     native_check(env, &dst, copy + more);
     /*
-     * The page table does not know where a mapped file ends. The bytes of
-     * operands that overlap would be lost then.
+     * The page table does not know where a mapped file ends. A copy that
+     * faults there may have overwritten bytes of an overlapping source.
      */
     if (apart && native_pages_good(&dst, &src, copy, more)) {
         return;
@@ -233,10 +233,10 @@ native_try(CPUArchState *env, size_t copy, size_t more, int fill)
 }
 
 /*
- * Call this before @copy bytes are copied and @more are written behind them,
- * which begin with the byte @fill, or -1 if the old bytes are needed still. A
- * host function may copy from either end. Within one page it faults before it
- * writes anything; of several pages, try each one first.
+ * Call this before copying @copy bytes and writing @more bytes behind them.
+ * @fill is the value of the latter, or -1 if no byte may change yet. A host
+ * function may copy from either end. Within one page it faults before it
+ * writes anything; with several pages, try each one first.
  */
 static inline void native_prepare(CPUArchState *env, const NativeOperand *dst,
                                   const NativeOperand *src, size_t copy,
@@ -250,12 +250,12 @@ static inline void native_prepare(CPUArchState *env, const NativeOperand *dst,
 }
 
 /*
- * Measuring a string before it is copied takes half as long as the copy itself.
- * Strings that are longer than this are copied in one pass: a fault may then
- * come after a part has been written, as in a loop over bytes, and the call can
- * still be made again. It could not if the string moved towards its own
- * beginning, which may be lost then; this is undefined in C, but works with
- * such a loop. The wide functions of the host are not faster in one pass.
+ * Measuring a string before the copy takes half as long as the copy itself. So
+ * longer strings than this are copied in one pass. A fault may then follow a
+ * partial write, as in a loop over bytes, and the guest can repeat the call.
+ * It could not if the destination is just below the source: the copy may have
+ * overwritten the string's start. C leaves this undefined, but a loop over
+ * bytes handles it. The host's wide functions are not faster in one pass.
  */
 #define NATIVE_MEASURED (4 * KiB)
 
@@ -267,8 +267,8 @@ static inline bool native_one_pass(CPUArchState *env, const NativeOperand *dst,
 }
 
 /*
- * Functions that exist for bytes and for wchar_t. @size is that of a character,
- * and constant, as in host-string.h. Lengths are in characters.
+ * Functions that exist for bytes and for wchar_t. @size is the size of a
+ * character, a constant, as in host-string.h. Lengths are in characters.
  */
 
 /* Not inline, as short calls would save more registers. */
@@ -318,7 +318,7 @@ target_ulong HELPER(native_wmemmove)(CPUArchState *env, target_ulong dst,
     return dst;
 }
 
-/* Some guests' operands overlap, and the host's memcpy() is no faster. */
+/* Some guests pass overlapping operands. The host's memcpy() is no faster. */
 target_ulong HELPER(native_memcpy)(CPUArchState *env, target_ulong dst,
                                    target_ulong src, target_ulong n)
 {
@@ -516,15 +516,15 @@ target_ulong HELPER(native_wcsrchr)(CPUArchState *env, target_ulong str,
 }
 
 /*
- * A string that has been measured is copied without its NUL, which another
- * thread may have replaced: that is written in any case.
+ * A measured string is copied without its NUL, which another thread may have
+ * replaced. The helper always writes the NUL itself.
  */
 static inline void native_terminate(void *at, size_t size)
 {
     memset(at, 0, size);
 }
 
-/* Copy a string and its NUL. Returns the length without it. */
+/* Copy a string and its NUL. Returns the length without the NUL. */
 static inline QEMU_ALWAYS_INLINE
 size_t native_copy_string(CPUArchState *env, target_ulong dst,
                           target_ulong src, size_t size, uintptr_t ra)
@@ -577,7 +577,7 @@ target_ulong HELPER(native_wcpcpy)(CPUArchState *env, target_ulong dst,
                                     sizeof(wchar_t), GETPC()) * sizeof(wchar_t);
 }
 
-/* Returns the length of what was copied, without its NUL. */
+/* Returns the length of the copied string, without its NUL. */
 static inline QEMU_ALWAYS_INLINE
 size_t native_copy_padded(CPUArchState *env, target_ulong dst,
                           target_ulong src, target_ulong n, size_t size,
@@ -595,10 +595,7 @@ size_t native_copy_padded(CPUArchState *env, target_ulong dst,
     len = native_limit(&d, n, size);
     used = host_strnlen(s.host, MIN(len, NATIVE_MEASURED / size), size);
     if (unlikely(used == NATIVE_MEASURED / size && used < len)) {
-        /*
-         * stpncpy() fills bytes that the source does not have: they must not
-         * fault.
-         */
+        /* stpncpy() pads the copy to "len": the padding must not fault. */
         if (native_one_pass(env, &d, &s, size) &&
             page_check_range(native_untagged(dst), len, PAGE_WRITE)) {
             used = stpncpy(d.host, s.host, len) - (char *)d.host;
@@ -643,9 +640,9 @@ target_ulong HELPER(native_wcpncpy)(CPUArchState *env, target_ulong dst,
 }
 
 /*
- * Append @copy characters of @s and a NUL at @d, if @nul for one that was read
- * behind them. Write the first character last: until then the old NUL ends the
- * string, so that the call can be made again.
+ * Append @copy characters of @s and a NUL at @d. @nul: the source has a NUL
+ * there. Write the first character last: until then the old NUL ends the
+ * string, so that the guest can repeat the call.
  */
 static inline QEMU_ALWAYS_INLINE
 void native_append(CPUArchState *env, const NativeOperand *d,
@@ -978,7 +975,7 @@ typedef struct NativeSearch {
 
 /*
  * Begin a call that reads all of the string @set before it reads @str, so that
- * only one of them can fault at a time. If it is short, it is copied.
+ * only one of them can fault at a time. Copy a short @set.
  */
 static inline NativeSearch native_begin_search(CPUArchState *env,
                                                target_ulong str,
@@ -1001,7 +998,7 @@ static inline NativeSearch native_begin_search(CPUArchState *env,
     return c;
 }
 
-/* The same for a set of characters: of a long one, copy each of them once. */
+/* The same for a set of characters. Copy each character of a long set once. */
 static inline NativeSearch native_begin_span(CPUArchState *env,
                                              target_ulong str,
                                              target_ulong set, uintptr_t ra)
@@ -1026,8 +1023,8 @@ static inline NativeSearch native_begin_span(CPUArchState *env,
 }
 
 /*
- * memmem() takes linear time, but has to know where the string ends. @end is
- * behind all that has been looked at.
+ * memmem() takes linear time, but needs the string's length. Sets @end behind
+ * the match, or else behind the NUL.
  */
 static void *native_strstr_long(void *s, const char *needle, size_t n,
                                 void **end)
@@ -1081,7 +1078,7 @@ target_ulong HELPER(native_strcspn)(CPUArchState *env, target_ulong str,
     return native_end(ret);
 }
 
-/* As strchr(), a host's strpbrk() may find a character and then look which. */
+/* A host's strpbrk(), like strchr(), may read the found character again. */
 target_ulong HELPER(native_strpbrk)(CPUArchState *env, target_ulong str,
                                     target_ulong set)
 {
@@ -1103,8 +1100,8 @@ void HELPER(native_bypass_count)(void *count)
 }
 
 /*
- * The offset of the first byte from @addr to @last without @prot, or -1. Look
- * at the operand's pages only: a process may have many mappings.
+ * Offset of the first byte from @addr to @last whose page lacks @prot, or -1.
+ * Check only the operand's pages: a process may have many mappings.
  */
 static uint64_t native_first_bad(uint64_t addr, uint64_t last, int prot)
 {
@@ -1129,9 +1126,9 @@ static uint64_t native_first_bad(uint64_t addr, uint64_t last, int prot)
 }
 
 /*
- * Whether the page table allows the access that has faulted. If so, another
- * thread has fixed the page, or QEMU had protected it for its translated code:
- * host_signal_write() does not recognize every store on all hosts.
+ * Whether the page table allows the faulting access. If so, another thread has
+ * fixed the page, or QEMU had write-protected a page with TBs. On some hosts
+ * host_signal_write() misses stores, so @access_type may say load.
  */
 static bool native_is_allowed(uint64_t fault, MMUAccessType access_type)
 {
@@ -1151,22 +1148,22 @@ static bool native_is_allowed(uint64_t fault, MMUAccessType access_type)
     }
     if (write && !again) {
         /*
-         * This operand may end before the fault: see whether it faults again.
+         * The written operand may end before the fault: see if it recurs.
          */
         unsure = fault;
     }
     return !write || !again;
 }
 
-/* Not PAGE_WRITE: asking for that unprotects pages of translated code. */
+/* Not PAGE_WRITE: page_check_range() would unprotect pages with TBs. */
 static int native_prot(const NativeOperand *op)
 {
     return op->access == NATIVE_WRITE ? PAGE_WRITE_ORG : PAGE_READ;
 }
 
 /*
- * A host function may touch the end of its operands before their beginning, and
- * bytes below them in the same page. Find the first bad byte in the page table.
+ * A host function may access the end of an operand before its start, and bytes
+ * below it in the same page. Find the first byte that the page table forbids.
  */
 static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
                                abi_ulong *guest_addr)
@@ -1187,7 +1184,7 @@ static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
     for (int i = 0; i < 3; i++, k = !k) {
         const NativeOperand *op = &native_call.op[k];
         target_ulong start = native_untagged(op->addr);
-        /* At the same offset, the source counts: it is read first. */
+        /* At equal offsets report the source: it is read first. */
         uint64_t end = start + bad + k;
         uint64_t last = bad == -1 ? fault
                       : end - 1 < start ? UINT64_MAX : end - 1;
@@ -1203,8 +1200,8 @@ static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
 }
 
 /*
- * Only the fault tells where a mapped file ends. It reports the page; bytes
- * below the operand are not accessed.
+ * Only the fault tells in which page a mapped file ends. Report the start of
+ * that page, or of an operand that starts in it.
  */
 static void native_first_bus_error(uint64_t fault, abi_ulong *guest_addr)
 {
@@ -1227,8 +1224,8 @@ NativeFault native_bypass_fault(const siginfo_t *info,
 {
     uint64_t fault = (uintptr_t)info->si_addr - guest_base;
     /*
-     * The page table has neither the guard page nor non-canonical addresses.
-     * For those an x86 host reports SI_KERNEL and no address.
+     * The page table lacks the guard page and non-canonical addresses. For
+     * the latter an x86 host reports SI_KERNEL and no address.
      */
     bool in_table = fault <= guest_addr_max &&
                     (info->si_code == SEGV_MAPERR ||
@@ -1239,7 +1236,7 @@ NativeFault native_bypass_fault(const siginfo_t *info,
         return NATIVE_FAULT_NONE;
     }
 #ifdef CONFIG_DEBUG_TCG
-    /* Behave as on a host that does not recognize stores, to test that. */
+    /* Test the case of a host that does not recognize stores. */
     *access_type = MMU_DATA_LOAD;
 #endif
 

@@ -1,8 +1,8 @@
 /*
  * Native bypass: declarations of the TCG helpers
  *
- * NO_WG and not NO_RWG: a helper that faults needs the guest's registers in
- * env, where the signal frame is built from them.
+ * NO_WG and not NO_RWG: if a helper faults, the signal frame is built from the
+ * guest's registers in env.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,13 +1,13 @@
 /*
  * Native bypass: calls by address
  *
- * The entry of a function that the guest's C library defines is a native call,
- * whoever goes there. Only translators look at the table, and all that is
- * here is done with mmap_lock held.
+ * The entry of a known function in a guest library is a native call, however
+ * the guest gets there. The table of hooks is searched at translation, not at
+ * each call. mmap_lock protects it.
  *
- * A function of type STT_GNU_IFUNC has an entry that no symbol names: a
- * resolver returns it. So resolvers are followed, as the guest runs them, to
- * where they return to.
+ * No symbol names the entry of an STT_GNU_IFUNC function: a resolver returns
+ * it. So a hook at a resolver's entry adds one at its return address, which
+ * hooks the result.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -41,17 +41,17 @@
 typedef enum NativeHookKind {
     NATIVE_HOOK_CALL,
     NATIVE_HOOK_RESOLVER,
-    NATIVE_HOOK_RESOLVED,       /* where a resolver has returned to */
+    NATIVE_HOOK_RESOLVED,       /* a resolver's return address */
 } NativeHookKind;
 
 typedef struct NativeHook {
     vaddr pc;                   /* with the Thumb bit */
     NativeHookKind kind;
-    const NativeFunction *fn;   /* NULL if it is none of ours, or ambiguous */
-    /* What must not change: for a resolver, all of its library's code. */
+    const NativeFunction *fn;   /* NULL if unknown or ambiguous */
+    /* Code that must not change; for a resolver, all its library's code */
     vaddr first, last;
-    uint8_t code[NATIVE_CODE];  /* of a function */
-    unsigned behind;            /* so many bytes behind the first entry */
+    uint8_t code[NATIVE_CODE];  /* at a function's entry */
+    unsigned behind;            /* bytes from the first entry to this one */
 } NativeHook;
 
 /* Sorted by pc */
@@ -64,10 +64,10 @@ static vaddr code_first = -1, code_last;
 /* Range known to contain no hook (cache of the last miss) */
 static vaddr gap_first, gap_last;
 
-/* The resolver that this thread has begun to execute */
+/* The resolver that this thread has entered */
 static __thread struct {
     NativeHook hook;
-    target_ulong to, sp;        /* where it returns to, and sp there */
+    target_ulong to, sp;        /* its return address, and sp there */
 } resolving;
 
 static NativeHook *hook_at(unsigned i)
@@ -116,12 +116,12 @@ static NativeHook *find_hook(vaddr pc)
 }
 
 /*
- * A resolver goes with any code of its library: what it returns later may be
- * what has changed.
+ * Any change to a library's code removes its resolver hooks: a resolver may
+ * return changed code later.
  */
 static void remove_hook(unsigned i)
 {
-    /* It may begin before what has been invalidated. */
+    /* The hook may be below the invalidated range. */
     tb_flush_page(hook_at(i)->pc);
     g_array_remove_index(hooks, i);
     native_hook_count = hooks->len;
@@ -146,13 +146,13 @@ static void unhook(vaddr first, vaddr last)
             continue;
         }
         if (is_of_stream(hook, NULL)) {
-            /* Its bytes tell whether it is another function by then. */
+            /* Keep it while in use: is_patched() detects other code. */
             gone = hook->fn->lib->is_used() ? gone : hook->fn->lib;
         } else {
             remove_hook(i);
         }
     }
-    /* No function may see a stream that another one is not seen to touch. */
+    /* Hook all stream functions or none: QEMU must see every call. */
     for (unsigned i = native_hook_count; gone && i-- > 0;) {
         if (is_of_stream(hook_at(i), gone)) {
             remove_hook(i);
@@ -161,7 +161,7 @@ static void unhook(vaddr first, vaddr last)
     hooks_changed();
 }
 
-/* Does the TB at @pc depend on a hook? Those of Thumb code are odd. */
+/* Does the TB at @pc depend on a hook? Hooks of Thumb code are odd. */
 static bool is_hooked(vaddr pc)
 {
     return find_hook(pc) || find_hook(pc | 1);
@@ -174,7 +174,7 @@ static bool add_hook(const NativeHook *new)
     g_assert(have_mmap_lock());
     if (old && old->fn && old->fn->lib &&
         memcmp(old->code, new->code, NATIVE_CODE)) {
-        /* Of a library that has gone, see unhook() */
+        /* Left from a library that is gone, see unhook() */
         tb_flush_page(new->pc);
         *old = *new;
         return true;
@@ -182,10 +182,10 @@ static bool add_hook(const NativeHook *new)
     if (old && (old->kind != new->kind || old->fn == new->fn || !new->fn)) {
         return false;
     }
-    /* Blocks have been translated without it. */
+    /* TBs may have been translated without it. */
     tb_flush_page(new->pc);
     if (old) {
-        /* One entry of two functions: whose call it is cannot be told. */
+        /* Two functions share this entry: the call is ambiguous. */
         old->fn = NULL;
         return false;
     }
@@ -242,7 +242,7 @@ bool native_bypass_hook_resolver(vaddr pc, const NativeFunction *fn,
     return add_hook(&hook);
 }
 
-/* The bytes of the entry that are known, and in its page */
+/* Number of known bytes at the entry, within its page */
 static size_t code_size(vaddr pc, unsigned behind)
 {
     return MIN(NATIVE_CODE - behind, -(pc | TARGET_PAGE_MASK));
@@ -271,15 +271,15 @@ const NativeFunction *native_bypass_hooked(DisasContextBase *db, vaddr pc)
     translator_not_kept();
     switch (hook->kind) {
     case NATIVE_HOOK_CALL:
-        /* A block that comes from the first entry has made the call there. */
+        /* A TB that contains the first entry has made the call there. */
         if (!hook->fn || native_bypass_is_excluded(hook->fn) ||
             (hook->behind && pc - hook->behind >= db->pc_first) ||
             is_patched(db, hook)) {
             return NULL;
         }
         /*
-         * With a breakpoint in its page, the guest's own function runs, so that
-         * gdb sees it.  A stream cannot change over: its state is in QEMU.
+         * With a breakpoint in its page, the guest's own function runs, so
+         * that gdb sees it.  A stream stays native: its state is in QEMU.
          */
         return tb_cflags(db->tb) & CF_BP_PAGE && !hook->fn->is_stream
             ? NULL : hook->fn;
@@ -314,7 +314,7 @@ void HELPER(native_resolver)(CPUArchState *env, uint64_t pc)
     mmap_unlock();
 }
 
-/* At that address: the resolver's result is the entry of a function. */
+/* At the return address: hook the resolver's result, a function's entry. */
 void HELPER(native_resolved)(CPUArchState *env, uint64_t pc)
 {
     const NativeFunction *fn = resolving.hook.fn;
@@ -331,7 +331,7 @@ void HELPER(native_resolved)(CPUArchState *env, uint64_t pc)
             code[i] = cpu_ldub_data_ra(env, entry + i, GETPC());
         }
         mmap_lock();
-        /* It may be unmapped by now. */
+        /* The library may be unmapped by now. */
         if (find_hook(resolving.hook.pc)) {
             native_bypass_hook_call(entry, fn, resolving.hook.last, code);
         }

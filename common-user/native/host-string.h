@@ -1,9 +1,9 @@
 /*
  * Native bypass: the host's string functions, for bytes and for wchar_t
  *
- * Lengths are in characters of @size bytes, which is a constant: 1, or the
- * size of wchar_t.  The wide functions of the host take aligned strings only,
- * and its order of characters may not be the guest's.
+ * Lengths are in characters of @size bytes: a constant, 1 or the size of
+ * wchar_t.  The host's wide functions take aligned strings only.  The host's
+ * order of characters may differ from the guest's.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -30,8 +30,8 @@ static inline size_t host_left_in_page(const void *p)
 }
 
 /*
- * Fault now, if at all: read a byte of each page of the @n bytes at @p.  No
- * sanitizer is to judge that.
+ * Fault now, if at all: read one byte in each page of the @n bytes at @p.
+ * Sanitizers must not check these reads.
  */
 __attribute__((no_sanitize("address"), no_sanitize("null")))
 static void host_touch(const void *p, size_t n)
@@ -39,16 +39,16 @@ static void host_touch(const void *p, size_t n)
     size_t left;
 
     for (; n; n -= left, p += left) {
-        /* volatile, since to access it is all that this does */
+        /* volatile, as the access is the only effect */
         (void)*(volatile const uint8_t *)p;
         left = MIN(n, host_left_in_page(p));
     }
 }
 
 /*
- * The same with writing: that byte of @from, or else @fill, which are written
- * there anyway.  If @fill is -1, nothing changes, nor is a write of another
- * thread lost, but this takes longer.
+ * The same with writes of a byte that the caller writes there anyway: the one
+ * of @from, or @fill without @from.  If @fill is -1, no byte changes and no
+ * write of another thread is lost, but this takes longer.
  */
 __attribute__((no_sanitize("address"), no_sanitize("null")))
 static void host_touch_written(void *p, size_t n, const void *from, int fill)
@@ -60,7 +60,7 @@ static void host_touch_written(void *p, size_t n, const void *from, int fill)
         uint8_t zero = 0;
 
         if (fill < 0) {
-            /* A compiler that knew this to change nothing would not write. */
+            /* Hide the 0 from the compiler, which might omit the write. */
             asm("" : "+r" (zero));
             qatomic_or(byte, zero);
         } else {
@@ -76,8 +76,8 @@ static inline bool host_misaligned(const void *p)
 }
 
 /*
- * Another thread may write what is read here: what a decision rests on is read
- * once, and the compiler is not to read it again.
+ * Another thread may change the character.  So a decision depends on a single
+ * read, and the compiler must not repeat it.
  */
 static inline wchar_t host_char(const void *s, size_t size)
 {
@@ -87,13 +87,13 @@ static inline wchar_t host_char(const void *s, size_t size)
     return at;
 }
 
-/* The guest's argument, an int or a wchar_t, as host_char() gives it */
+/* The guest's argument, an int or a wchar_t, in host_char()'s format */
 static inline wchar_t host_arg(target_ulong chr, size_t size)
 {
     return size == 1 ? (uint8_t)chr : tswap32(chr);
 }
 
-/* Index of @wc, and if @string, of the NUL if that comes first; else @n */
+/* Index of @wc, or of an earlier NUL if @string; @n if there is neither */
 static size_t host_wide_index(const wchar_t *s, wchar_t wc, bool string,
                               size_t n)
 {
@@ -110,7 +110,7 @@ static size_t host_wide_index(const wchar_t *s, wchar_t wc, bool string,
     return i;
 }
 
-/* strchr() and strrchr(): @end is behind all that this has looked at. */
+/* strchr() and strrchr().  Sets @end behind the last character read. */
 static void *host_look(void *s, wchar_t wc, bool last, size_t size, void **end)
 {
     void *found = NULL;
@@ -167,7 +167,7 @@ static inline void *host_strchr(void *s, target_ulong chr, size_t size)
     void *found;
 
     if (size == 1) {
-        /* A host's strchr() may find a character and then look which. */
+        /* A host's strchr() may read the found character again. */
         do {
             found = strchrnul(s, wc);
             at = host_char(found, 1);
@@ -214,8 +214,8 @@ typedef enum HostCompare {
 } HostCompare;
 
 /*
- * Whether the operands may differ.  The host's number need not be the guest's,
- * and was made of bytes that it has read twice.
+ * Whether the operands may differ.  The guest's result may be another number
+ * than the host's, which may depend on a second read of the bytes.
  */
 static inline bool host_differ(const void *p, const void *q, size_t n,
                                size_t size, HostCompare how)
@@ -228,7 +228,7 @@ static inline bool host_differ(const void *p, const void *q, size_t n,
            (how == HOST_MEMCMP ? wmemcmp(p, q, n) : wcsncmp(p, q, n));
 }
 
-/* What the guest's C library gives for operands that end with these */
+/* The guest C library's result if @p and @q end the comparison */
 static inline int host_order(wchar_t p, wchar_t q, size_t at, target_ulong n,
                              size_t size, HostCompare how)
 {
@@ -244,7 +244,7 @@ static inline int host_order(wchar_t p, wchar_t q, size_t at, target_ulong n,
     }
     if (how == HOST_STRCMP && b == 0 && native_wcscmp_gives_char &&
         !native_bypass_musl) {
-        /* Negative where wchar_t is unsigned and this is large, in glibc. */
+        /* In glibc, negative if wchar_t is unsigned and this is large. */
         return a;
     }
     return a < b ? -1 : 1;
@@ -258,7 +258,7 @@ static inline wchar_t host_char_in(uint64_t word, unsigned at, size_t size)
 typedef uint64_t HostWords __attribute__((vector_size(16)));
 typedef HostWords __attribute__((aligned(1), may_alias)) HostWordsAt;
 
-/* For who reads many bytes at once soon, and waits for stores of fewer */
+/* Prefer one wide store: a wide load soon after waits for narrower ones. */
 static inline void host_copy_short(void *to, const void *from, size_t n)
 {
     if (n <= sizeof(HostWords) &&
@@ -270,9 +270,9 @@ static inline void host_copy_short(void *to, const void *from, size_t n)
 }
 
 /*
- * What the guest's C library gives for @n characters; no more than @len are
- * looked at, and nothing in a page behind the first difference.  @end is the
- * number of bytes up to there.  Each byte is read once.
+ * The guest C library's result for @n characters.  Compares at most @len
+ * characters, and reads no page behind the first difference.  Sets @end to the
+ * number of bytes up to there.  The result depends on one read of each byte.
  */
 static inline QEMU_ALWAYS_INLINE
 int host_compare(const void *p, const void *q, size_t len, target_ulong n,
@@ -301,7 +301,7 @@ int host_compare(const void *p, const void *q, size_t len, target_ulong n,
             a = *(const HostWordsAt *)(p + i);
             b = *(const HostWordsAt *)(q + i);
             barrier();
-            /* Bits in all characters that differ, and in a string's NULs */
+            /* Set bits in differing characters, and in a string's NULs. */
             ends = a ^ b;
             if (string) {
                 ends |= ~(((a & low) + low) | a | low);

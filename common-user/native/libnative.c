@@ -1,7 +1,7 @@
 /*
- * libnative.so: functions that are composed of others, in guest code
+ * libnative.so: functions that are composed of stubs, in guest code
  *
- * They use malloc() of the guest's C library and, if it has that, __chk_fail(),
+ * They use the guest C library's malloc() and, if it exists, __chk_fail(),
  * which ends a program whose buffer overflows.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The types that the table gives arguments and results */
+/* Types of arguments and results in native-functions.h.inc */
 typedef void *native_out, *native_cat, *native_ptr, *native_dup;
 typedef const void *native_mem, *native_moved, *native_str;
 typedef char **native_strp;
@@ -30,7 +30,7 @@ typedef void native_none;
 #define PROTOTYPE(name, result, count, ...) \
     PROTOTYPE_ ## count(name, result, __VA_ARGS__)
 
-/* The stubs, by the names that libnative.S gives them for this file */
+/* The stubs, by the hidden names that libnative.S defines */
 #pragma GCC visibility push(hidden)
 #define NATIVE(name, ...)           PROTOTYPE(native_ ## name, __VA_ARGS__)
 #define NATIVE_ALIAS(...)
@@ -78,7 +78,7 @@ void bcopy(const void *src, void *dst, size_t n)
 ZERO(bzero)
 ZERO(explicit_bzero)
 
-/* With a NUL of its own, as another thread may replace that of @s. */
+/* Writes the NUL itself, as another thread may replace that of @s. */
 static inline void *duplicate(const void *s, size_t len)
 {
     char *copy = malloc(len + 1);
@@ -107,7 +107,7 @@ void *strsep(char **stringp, const void *delim)
     if (!token) {
         return NULL;
     }
-    /* The host's own strsep() is made of this, and slower. */
+    /* The host's strsep() also uses strcspn(), and is slower. */
     end = token + native_strcspn(token, delim);
     if (*end) {
         *end++ = 0;
@@ -119,8 +119,8 @@ void *strsep(char **stringp, const void *delim)
 }
 
 /*
- * Fortified functions end the program before they write anything if there is no
- * room. These take n, as the second or the third argument of the function.
+ * Fortified functions end the program before they write anything if there is
+ * no room. These take n, as second or third argument.
  */
 #undef NATIVE_GUEST
 #undef NATIVE_CHECKED
@@ -142,8 +142,8 @@ void __explicit_bzero_chk(void *dst, size_t n, size_t room)
 }
 
 /*
- * Fortified functions without n. A native function tells how much room the
- * string needs, and stays within what there is. @size is that of a character.
+ * Fortified functions that do not get the length. The native strlcpy() returns
+ * it, and writes no more than @room. @size is that of a character.
  */
 static inline __attribute__((always_inline)) size_t
 checked_copy(void *dst, const void *src, size_t room, size_t size)

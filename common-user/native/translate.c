@@ -46,7 +46,7 @@ static const struct {
     const char *name, *function;
 } native_aliases[] = {
 #include "user/native-functions.h.inc"
-    /* One entry may be both, and then has to allow for overlaps. */
+    /* Both may share one entry, which must allow for overlaps. */
     { "memcpy", "memmove" },
 };
 
@@ -82,10 +82,10 @@ const NativeFunction *native_bypass_lookup(DisasContextBase *db, vaddr addr,
     return NULL;
 }
 
-/* What native_bypass_exclude() puts in the place of others */
+/* native_bypass_exclude() replaces functions with this. */
 static const NativeFunction excluded = { .name = "excluded" };
 
-/* Of names to functions */
+/* Maps names to functions */
 static GHashTable *functions;
 
 const NativeFunction *native_bypass_find(const char *name)
@@ -107,7 +107,7 @@ const NativeFunction *native_bypass_find(const char *name)
     return g_hash_table_lookup(functions, name);
 }
 
-/* Other libraries than the C library */
+/* Libraries other than the C library */
 static GSList *libraries;
 
 void native_library_register(NativeLibrary *lib)
@@ -148,7 +148,7 @@ const NativeFunction *native_library_find(const NativeLibrary *lib,
     return fn && !fn->is_excluded ? fn : NULL;
 }
 
-/* As native_bypass_exclude(), of @lib: all functions, or those like @name. */
+/* native_bypass_exclude() for @lib: @name is its name or a function's. */
 static bool exclude_of(NativeLibrary *lib, const char *name)
 {
     const NativeFunction *fn = function_of(lib, name);
@@ -157,7 +157,7 @@ static bool exclude_of(NativeLibrary *lib, const char *name)
     for (unsigned i = 0; i < lib->count; i++) {
         NativeFunction *f = &lib->functions[i];
 
-        /* The guest's code lacks the state of a stream that a handler has. */
+        /* The guest's own code lacks the state of the handlers' streams. */
         if (all || f == fn || (fn && fn->is_stream && f->is_stream)) {
             f->is_excluded = true;
         }
@@ -193,7 +193,7 @@ char *native_library_versions(void)
 
         const char *version = lib->version();
 
-        /* libbz2's has a date behind it. */
+        /* libbz2's version ends in a date. */
         g_string_append_printf(text, "%s%s %.*s", text->len ? ", " : "",
                                lib->name, (int)strcspn(version, ","), version);
     }
@@ -206,7 +206,7 @@ bool native_bypass_is_excluded(const NativeFunction *fn)
     return fn == &excluded;
 }
 
-/* Order the helper's accesses as the guest's own would have been. */
+/* Order the helper's accesses like those of the guest's own code. */
 static void native_bypass_gen_mb(void)
 {
     TCGBar mo = tcg_ctx->guest_mo & ~TCG_TARGET_DEFAULT_MO;
@@ -216,7 +216,7 @@ static void native_bypass_gen_mb(void)
     }
 }
 
-/* The result of the call that this thread has tried last */
+/* Result of the last call that this thread tried */
 static __thread target_ulong tried;
 
 uint32_t HELPER(native_try)(CPUArchState *env, void *fn, target_ulong arg0,
@@ -300,7 +300,7 @@ TCGLabel *native_bypass_gen_call(DisasContextBase *db, const NativeFunction *fn,
     }
     native_bypass_gen_mb();
     abi->result(db, value);
-    /* Count behind the call, as one that faults may be made again. */
+    /* Count after the call, as the guest may repeat one that faults. */
     if (qemu_loglevel_mask(LOG_NATIVE_BYPASS)) {
         uint64_t *count = &native_counts[fn - native_functions];
 

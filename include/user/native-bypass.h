@@ -1,5 +1,5 @@
 /*
- * Native bypass: library calls of the guest made by the host's C library
+ * Native bypass: the host's libraries execute library calls of the guest
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,7 +11,7 @@
 #include "user/abitypes.h"
 
 typedef enum NativeFault {
-    NATIVE_FAULT_NONE,          /* of a native call */
+    NATIVE_FAULT_NONE,          /* not in a native call */
     NATIVE_FAULT_GUEST,
     NATIVE_FAULT_RETRY,
     NATIVE_FAULT_ALLOWED,
@@ -21,42 +21,40 @@ typedef enum NativeFault {
 /**
  * native_bypass_enabled:
  *
- * True from start-up on if --native-bypass is in effect.  While it is false,
- * a marker is the instruction that the architecture makes of it.
+ * True from start-up on if --native-bypass is in effect.  If false, a marker
+ * is decoded as the architecture defines it.
  */
 extern bool native_bypass_enabled;
 
 /**
  * native_bypass_auto:
  *
- * Whether calls are those by address, and need no guest library.
+ * Whether calls are found by address, without a special guest library.
  */
 extern bool native_bypass_auto;
 
 /**
  * native_bypass_musl:
  *
- * Whether the C library whose functions are known by address is musl.
+ * Whether the C library whose functions are hooked is musl.
  */
 extern bool native_bypass_musl;
 
 /**
  * native_bypass_fault:
  * @info: the host's SIGSEGV or SIGBUS, as its handler got it
- * @access_type: what the host was to do, and where to put what to report
- * @guest_addr: where to put the guest address to report, if there is a better
- *              one than that of @info
+ * @access_type: the host's access; set to the access to report
+ * @guest_addr: set to the guest address to report, if it is not that of @info
  *
- * To be called by the host's signal handlers.  A host function may touch the
- * end of its operands before their beginning, and bytes below them in the
- * same page.  Find the first byte that a loop over bytes would have faulted
- * at, which is the one to report.
+ * Called by the host signal handlers.  A host function may access the end of
+ * an operand before its start, and bytes below it in the same page.  Find the
+ * byte at which a loop over bytes would have faulted first, and report that.
  *
  * Returns: NATIVE_FAULT_NONE if no native call has faulted;
- * NATIVE_FAULT_GUEST if the guest is to have the signal;
- * NATIVE_FAULT_RETRY if such a loop may not have faulted at all: the guest's
- * instruction is then to be executed once more, which finds out;
- * NATIVE_FAULT_ALLOWED if the host's instruction will not fault again.
+ * NATIVE_FAULT_GUEST if the guest gets the signal;
+ * NATIVE_FAULT_RETRY if such a loop might not have faulted: the caller repeats
+ * the guest's instruction, which then does not read ahead;
+ * NATIVE_FAULT_ALLOWED if the caller repeats the host's instruction.
  */
 NativeFault native_bypass_fault(const siginfo_t *info,
                                 MMUAccessType *access_type,
@@ -65,14 +63,14 @@ NativeFault native_bypass_fault(const siginfo_t *info,
 /**
  * native_bypass_exit:
  *
- * Log the number of calls that the process made, with "-d native_bypass", once.
+ * With "-d native_bypass", log the number of calls of the process, once.
  */
 void native_bypass_exit(void);
 
 /**
  * native_bypass_reset:
  *
- * Count from 0 again, in the child of a fork().
+ * Set the counts to 0, in the child of a fork().
  */
 void native_bypass_reset(void);
 #else

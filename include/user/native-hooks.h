@@ -1,8 +1,8 @@
 /*
  * Native bypass: calls by address
  *
- * All of these are to be called with mmap_lock held. Addresses of functions
- * are as in the guest's symbol tables: on Arm, those of Thumb code are odd.
+ * Callers hold mmap_lock once guest code runs. Function addresses are as in
+ * the guest's symbol tables: on Arm, those of Thumb code are odd.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,7 +19,7 @@
  */
 #define NATIVE_LONGEST  (16 * KiB)
 
-/* Bytes at a function's entry that tell whether it has been patched */
+/* Number of bytes at a function's entry that are compared to detect patches */
 #define NATIVE_CODE     32
 
 typedef struct NativeFunction NativeFunction;
@@ -28,20 +28,20 @@ typedef struct NativeFunction NativeFunction;
  * native_bypass_find:
  * @name: as in the guest's symbol table
  *
- * Returns: the function of native-functions.h.inc that a C library means by
- * @name, or NULL if there is none.
+ * Returns: the function of native-functions.h.inc that is called @name in a C
+ * library, or NULL if there is none.
  */
 const NativeFunction *native_bypass_find(const char *name);
 
 /**
  * native_bypass_exclude:
- * @name: as in the guest's symbol table, or "libc", or the name of a
- *        NativeLibrary: all functions of that
+ * @name: as in the guest's symbol table; or "libc" or the name of a
+ *        NativeLibrary, for all its functions
  *
- * Have native_bypass_find() return a function that is never called natively,
- * for all names of the function @name.  Where it has an entry in common with
- * another one, that is not, either.  The functions of a library that work on
- * the same streams go together.
+ * Make native_bypass_find() return a function that is never called natively,
+ * for all names of the function @name.  A function that shares its entry is
+ * not called natively, either.  The stream functions of a library are excluded
+ * together.
  *
  * Returns: false if there is no function or library of that name.
  */
@@ -49,7 +49,7 @@ bool native_bypass_exclude(const char *name);
 
 /**
  * native_bypass_is_excluded:
- * @fn: what native_bypass_find() returned
+ * @fn: result of native_bypass_find()
  */
 bool native_bypass_is_excluded(const NativeFunction *fn);
 
@@ -60,10 +60,10 @@ bool native_bypass_is_excluded(const NativeFunction *fn);
  * @last: guest address of the last byte of its library's code
  * @code: the NATIVE_CODE bytes from @pc on
  *
- * Make whatever goes to @pc a native call, until its page may become another
- * one. It is none where a block is translated and has other bytes there, of
- * which nobody told. If @pc is the entry of another function already, it is a
- * native call of neither.
+ * Make a native call whenever the guest reaches @pc, until the code there may
+ * change. A TB whose code differs from @code does not make the call: the code
+ * was changed without a report. If @pc is already the entry of another
+ * function, neither one is called natively.
  *
  * Returns: true if this is a new hook.
  */
@@ -73,12 +73,12 @@ bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn, vaddr last,
 /**
  * native_bypass_hook_resolver:
  * @pc: guest address of the resolver of a function (STT_GNU_IFUNC)
- * @fn: the function; NULL if it is none of ours
+ * @fn: the function; NULL if QEMU does not know it
  * @first: guest address of its library's code
  * @last: the last byte of that code
  *
- * Hook what the resolver at @pc returns, whenever it is called, if that is in
- * its library's code, until any of that may become other code.
+ * Hook each address that the resolver at @pc returns, if it is in its
+ * library's code, until any of that code may change.
  *
  * Returns: true if this is a new hook.
  */

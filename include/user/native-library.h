@@ -1,9 +1,9 @@
 /*
- * Native bypass: functions of other libraries than the C library
+ * Native bypass: functions of libraries other than the C library
  *
- * The entry of such a function tries the call: a handler makes it, or declines
- * and the guest's own code follows.  So a handler need only know what it can do
- * exactly.
+ * The entry of such a function tries a handler: it makes the call, or declines
+ * and the guest's own code runs.  So a handler need only accept calls that it
+ * can make exactly.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,16 +16,16 @@
 
 typedef struct NativeFunction NativeFunction;
 
-/* Most arguments that are passed in registers everywhere */
+/* Any ABI with arguments in registers passes at least these there. */
 #define NATIVE_TRY_ARGS     4
 
 /**
  * NativeTry: a call to try
- * @env: the CPU, whose PC is the function's entry
+ * @env: the CPU; its PC is the function's entry
  * @ra: unwinding address
  * @fn: the function
  * @arg: its first arguments, as the guest passed them; @fn->nargs are valid
- * @result: what the function returns, for a handler that makes the call
+ * @result: the function's result, set by a handler that makes the call
  */
 typedef struct NativeTry {
     CPUArchState *env;
@@ -40,27 +40,27 @@ typedef struct NativeTry {
  * @call: the call
  *
  * May raise the guest's signal, and may leave by cpu_loop_exit_restore(): the
- * guest then makes the call again.
+ * guest then repeats the call.
  *
- * Returns: true if it has made the call; false if the guest is to.
+ * Returns: true if it made the call; false to run the guest's own code.
  */
 typedef bool NativeTryFn(NativeTry *call);
 
 /**
  * NativeLibrary: a library and its functions
- * @name: the name that "exclude=" knows it by
+ * @name: its name for "exclude="
  * @soname: its DT_SONAME
- * @proof: functions that a library of that soname has to define, too
- * @accepts: if not NULL, returns whether handlers know what the code in the
- *           guest's file does.  @file has @size bytes and a NUL behind them.
+ * @proof: functions that a library with that soname must define, too
+ * @accepts: if not NULL, returns whether the handlers match the code in the
+ *           guest's file.  @file has @size bytes and a NUL behind them.
  * @functions: the functions; not const, since each one counts its calls
- * @count: the number of these
+ * @count: the number of @functions
  * @version: the host library's version
- * @mapped: if not NULL, called whenever the library's code has been mapped, with
- *          the guest addresses of its first and last byte, and of where the file's
- *          image begins and ends; with mmap_lock held
+ * @mapped: if not NULL, called with mmap_lock held when the library's code has
+ *          been mapped, with the guest addresses of the code's first and last
+ *          byte, and of the start and end of the file's image
  * @is_used: if not NULL, returns true while handlers have streams that the
- *           guest's own code lacks.  Hooks of functions that take one remain
+ *           guest's own code lacks.  The hooks of stream functions remain
  *           that long.
  */
 typedef struct NativeLibrary {
@@ -79,7 +79,7 @@ typedef struct NativeLibrary {
  * native_library_register:
  * @lib: the library, which must remain valid
  *
- * To be called by a constructor.
+ * Call this from a constructor.
  */
 void native_library_register(NativeLibrary *lib);
 
@@ -87,7 +87,7 @@ void native_library_register(NativeLibrary *lib);
  * native_library_by_soname:
  * @soname: as in the guest's file
  *
- * Returns: the library, or NULL if it is none of ours.
+ * Returns: the library, or NULL if none is registered.
  */
 const NativeLibrary *native_library_by_soname(const char *soname);
 

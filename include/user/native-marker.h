@@ -1,10 +1,10 @@
 /*
- * Native bypass: the special instructions
+ * Native bypass: the marker instructions
  *
- * A stub is, at its entry: the marker, the ABI's return, and the name of a
- * function of native-functions.h.inc, NUL-terminated, at NATIVE_NAME_OFFSET.
- * The translators take the three as one instruction; the return is there for
- * whoever reads the code.  Included by the stubs and by the translators.
+ * A stub has the marker, the ABI's return, and at NATIVE_*_NAME_OFFSET the
+ * NUL-terminated name of a function in native-functions.h.inc.  Translators
+ * decode the three as one instruction.  Disassemblers need the return, and gdb
+ * on some targets.  The stubs and the translators include this file.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,15 +12,15 @@
 #ifndef USER_NATIVE_MARKER_H
 #define USER_NATIVE_MARKER_H
 
-/* Longest name, without its NUL: what a translator will read of a stub. */
+/* Maximum length of a name, without its NUL, that translators read */
 #define NATIVE_NAME_MAX             31
 
-/* Name of libnative.so's ELF note, which says what it is */
+/* Name of the ELF note that identifies libnative.so */
 #define NATIVE_NOTE                 "QEMU native calls"
 
 /*
- * i386, x86_64: UD0 %edi, %edi.  Intel's SDM reserves UD0 to raise #UD, and
- * has it take a modrm byte.
+ * i386, x86_64: UD0 %edi, %edi.  Intel's SDM reserves UD0, with a modrm byte,
+ * to raise #UD.
  */
 #define NATIVE_X86_MODRM            0xff
 #define NATIVE_X86_NAME_OFFSET      4
@@ -33,32 +33,32 @@
 #define NATIVE_ARM_NAME_OFFSET      8
 
 /*
- * mips*: SYSCALL with a code field that compilers never emit: the kernel
- * ignores it, and they leave it 0.
+ * mips*: SYSCALL with a nonzero code field.  The kernel ignores the field, and
+ * compilers leave it 0.
  */
 #define NATIVE_MIPS_SYSCALL_CODE    0x6e627
 #define NATIVE_MIPS_NAME_OFFSET     12
 
 /*
- * riscv64: of the SYSTEM instructions that the privileged architecture leaves
- * to custom use at user level, with no operand
+ * riscv64: a SYSTEM instruction without operands, from those that the
+ * privileged architecture designates for custom use at user level
  */
 #define NATIVE_RISCV_INSN           0x8c000073
 #define NATIVE_RISCV_NAME_OFFSET    8
 
-/* s390x: of the opcodes 02, none of which is an instruction */
+/* s390x: opcode 02, which no instruction has */
 #define NATIVE_S390_INSN            0x026e
 #define NATIVE_S390_NAME_OFFSET     4
 
 /*
- * ppc64le: primary opcode 0, which is attn, KVM's breakpoints 0x00dddd00, and
- * illegal otherwise
+ * ppc64le: primary opcode 0, which is illegal except for attn and KVM's
+ * breakpoints 0x00dddd00
  */
 #define NATIVE_PPC_INSN             0x00006e62
 #define NATIVE_PPC_NAME_OFFSET      8
 
 /*
- * loongarch64: BREAK with a code that is none of the kernel's, for which it
+ * loongarch64: BREAK with a code that the kernel does not define, so that it
  * raises SIGTRAP
  */
 #define NATIVE_LOONGARCH_INSN       0x002a6e62

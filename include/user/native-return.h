@@ -1,10 +1,10 @@
 /*
- * Native bypass: where a call returns to, by the ABI's registers
+ * Native bypass: return address and result, from the ABI's registers
  *
- * A target's tcg/native-bypass.h defines NATIVE_SP(env) and NATIVE_RESULT(env),
- * the stack pointer and a function's result, and NATIVE_RA(env), the return
- * address, and includes this; without NATIVE_RA, it has native_return_to() of
- * its own.
+ * A target's tcg/native-bypass.h includes this file. Before that it defines
+ * NATIVE_SP(env), the stack pointer, NATIVE_RESULT(env), a function's result,
+ * and NATIVE_RA(env), the return address. Without NATIVE_RA, it defines
+ * native_return_to() itself.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,7 +16,7 @@
 /**
  * native_return_to:
  * @env: the CPU, at a function's entry
- * @sp: set to the stack pointer where the function has returned
+ * @sp: set to the stack pointer after the function's return
  * @ra: unwinding address
  *
  * Returns the guest address that the function returns to.
@@ -31,7 +31,7 @@ static inline target_ulong native_return_to(CPUArchState *env,
 
 /**
  * native_returned:
- * @env: the CPU, where a function has returned to
+ * @env: the CPU, after a function's return
  * @sp: set to the stack pointer
  *
  * Returns the function's result.

@@ -1,5 +1,5 @@
 /*
- * Native bypass: what a translator needs to turn a stub into a native call
+ * Native bypass: the interface for the targets' translators
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,7 +18,7 @@
 #define native_bypass_enabled false
 #endif
 
-/* Most arguments that a function of native-functions.h.inc takes. */
+/* Maximum number of arguments in native-functions.h.inc */
 #define NATIVE_MAX_ARGS     4
 
 /* A row of native-functions.h.inc, or of another library */
@@ -26,20 +26,20 @@ struct NativeFunction {
     const char *name;
     TCGHelperInfo *info;
     unsigned nargs;
-    /* In place of info: */
+    /* Instead of info: */
     NativeTryFn *try;
     int kind;                   /* for a handler of several functions */
-    unsigned least;             /* third argument that is worth to try */
-    bool is_stream;             /* of those that are excluded together */
+    unsigned least;             /* least third argument worth a try */
+    bool is_stream;             /* stream functions are excluded together */
     bool is_excluded;
     uint64_t calls;             /* made by the handler */
     const NativeLibrary *lib;
 };
 
 /**
- * NativeABI: what a target tells of its calling convention
+ * NativeABI: a target's calling convention
  * @arg: emit the load of argument @n (0...) as a value of target_ulong; may
- *       fault as any load of the guest's
+ *       fault like any load of the guest
  * @result: emit the store of the function's result
  *
  * Both are called once for each argument or result, arguments first.
@@ -54,9 +54,9 @@ typedef struct NativeABI {
  * @db: the translation
  * @name: guest address of the stub's name
  *
- * A fault of reading the name is one of the block's first instruction.
+ * A fault while reading the name must be one of the TB's first instruction.
  *
- * Returns: true if the block must end before this stub, to which it then goes.
+ * Returns: true if the TB must end before this stub, with a jump to it.
  */
 static inline bool native_bypass_needs_block(DisasContextBase *db, vaddr name)
 {
@@ -68,16 +68,16 @@ static inline bool native_bypass_needs_block(DisasContextBase *db, vaddr name)
  * native_bypass_lookup:
  * @db: the translation
  * @name: guest address of the stub's name
- * @end: where to put the guest address behind what was read
+ * @end: set to the guest address behind the last byte read
  *
- * Read the name with the translator's own loads, so that an unmapped page
- * is the guest's SIGSEGV, at most NATIVE_NAME_MAX + 1 bytes.
+ * Read at most NATIVE_NAME_MAX + 1 bytes with the translator's own loads, so
+ * that an unmapped page raises the guest's SIGSEGV.
  *
- * The caller must have the block end at @end, whatever is returned: a later
- * write to the name then invalidates the block.
+ * The caller must end the TB at @end, whatever this returns: a later write to
+ * the name then invalidates the TB.
  *
- * Returns: the function, or NULL if there is none of that name; that is
- * logged as a guest error, and for the guest an illegal instruction.
+ * Returns: the function; or, if none has that name, NULL.  This then logs a
+ * guest error, and the caller emits an illegal instruction.
  */
 #ifdef CONFIG_NATIVE_BYPASS
 const NativeFunction *native_bypass_lookup(DisasContextBase *db, vaddr name,
@@ -95,10 +95,10 @@ native_bypass_lookup(DisasContextBase *db, vaddr name, vaddr *end)
  * @db: the translation
  * @pc: guest address of the instruction to translate; odd for Thumb code
  *
- * To be called for each instruction, once it has been read. May emit what
- * comes before the instruction.
+ * Call this before translating each instruction, whose code the TB must have.
+ * May emit code that precedes the instruction.
  *
- * Returns: the function whose native call, and return, is to be emitted in
+ * Returns: the function whose native call and return the caller must emit in
  * place of the instruction; or NULL.
  */
 #ifdef CONFIG_NATIVE_BYPASS
@@ -124,13 +124,13 @@ static inline const NativeFunction *native_bypass_hook(DisasContextBase *db,
  * native_bypass_gen_call:
  * @db: the translation
  * @fn: the function
- * @abi: where its arguments are and its result goes
+ * @abi: the target's calling convention
  *
- * Emit the call, for any place in a block: nothing here knows of stubs.
+ * Emit the call, at any place in a TB: this is independent of stubs.
  *
- * Returns: NULL; or, if the call is only tried, a label.  The caller then emits
- * the return and the end of the block, restores what it knew before the call,
- * sets the label and translates the guest's own code.
+ * Returns: NULL; or, if the call is only tried, a label.  The caller then
+ * emits the return and the end of the TB, restores its state from before the
+ * call, sets the label and translates the guest's own code.
  */
 #ifdef CONFIG_NATIVE_BYPASS
 TCGLabel *native_bypass_gen_call(DisasContextBase *db, const NativeFunction *fn,

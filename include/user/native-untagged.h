@@ -1,35 +1,35 @@
 /*
  * Native bypass: for targets whose addresses have no tags
  *
- * Each target has a header tcg/native-bypass.h that includes this, or has what
- * is here of its own, and besides:
+ * Each target's tcg/native-bypass.h includes this file, or defines the same
+ * functions itself.  It also defines:
  *
  * target_wchar_t
- *     The ABI's wchar_t, which comparisons need the sign of.
+ *     The ABI's wchar_t: comparisons need its signedness.
  * native_wcscmp_gives_char
- *     Whether the guest's wcscmp() gives, where the second string ends first,
- *     the character of the other one and not 1.
+ *     Whether the guest's wcscmp(), if the second string ends first, returns
+ *     the other string's character instead of 1.
  * native_only_sign(n, at, string)
- *     Of n bytes, or of two strings, that first differ in byte "at": whether
- *     the guest's comparisons give -1 or 1, or else the difference of these.
- *     A macro, if they ever give -1 or 1.
+ *     For n bytes, or two strings, that first differ in byte "at": whether
+ *     the guest's comparison returns -1 or 1 instead of their difference.
+ *     A macro, defined only if it ever returns -1 or 1.
  *
  * NATIVE_SP(env), NATIVE_RA(env), NATIVE_RESULT(env)
- *     See native-return.h, which it includes, too.
+ *     See native-return.h, which the header also includes.
  *
  * NATIVE_MEMCMP_LESS
- *     What memcmp() gives in place of -1, if it does.
+ *     The guest's memcmp() result in place of -1, if it is another one.
  *
  * native_second_entry(code)
- *     Functions' entry for calls from the same library: how many bytes behind
- *     the other one it is, of which @code are the first NATIVE_CODE bytes, or
- *     0 if there is one entry.  A macro, if there are such functions at all.
+ *     Offset from a function's first entry to its second one, which is for
+ *     calls from the same library; or 0.  @code: the NATIVE_CODE bytes at the
+ *     first entry.  A macro, defined only if functions may have two entries.
  *
  * NATIVE_REG_ARGS
- *     How many arguments are passed in registers and have no place on the
- *     stack, if any are, and a target of 32 bits passes others on the stack.
+ *     Number of arguments in registers that have no place on the stack, for a
+ *     target of 32 bits that passes further arguments on the stack.
  *
- * What comparisons give is glibc 2.36's and 2.41's.
+ * Comparisons return the results of glibc 2.36 and 2.41.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,5 +1,5 @@
 /*
- * Native bypass: what is Arm's own in the C library's functions
+ * Native bypass: Arm specifics of C library functions
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -59,9 +59,8 @@ static inline bool native_tags_checked(CPUARMState *env)
  * @access_type: MMU_DATA_LOAD or MMU_DATA_STORE
  * @ra: unwinding address
  *
- * Check allocation tags as for that many accesses of a byte, up to the first
- * mismatch or unmapped page.  Does not return if the mismatch is reported
- * synchronously.
+ * Check allocation tags as for @len byte accesses, up to the first mismatch or
+ * unmapped page.  Does not return if a mismatch is reported synchronously.
  */
 static inline void native_check_tags(CPUARMState *env, target_ulong addr,
                                      size_t len, MMUAccessType access_type,

@@ -1,5 +1,5 @@
 /*
- * Native bypass: what is x86's own in the C library's functions
+ * Native bypass: x86 specifics of C library functions
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -20,7 +20,7 @@ static inline bool native_only_sign(size_t n, size_t at, bool string)
 #ifdef TARGET_X86_64
     return false;
 #else
-    /* glibc's SSE4.2 functions, which "-cpu max" has: the first 24 bytes */
+    /* glibc's SSE4.2 functions ("-cpu max"), strings: the first 24 bytes */
     return string ? at < 24 : n > 1;
 #endif
 }

@@ -1,5 +1,5 @@
 /*
- * Native bypass: what is PowerPC's own in the C library's functions
+ * Native bypass: PowerPC specifics of C library functions
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -26,8 +26,8 @@ static inline bool native_only_sign(size_t n, size_t at, bool string)
 #include "user/native-return.h"
 
 /*
- * 64-Bit ELF V2: calls from the same library skip what sets r2 from r12, which
- * is addis r2, r12, ...; addi r2, r2, ...
+ * 64-Bit ELF V2: calls from the same library skip the code that sets r2 from
+ * r12: addis r2, r12, ...; addi r2, r2, ...
  */
 #define native_second_entry native_second_entry
 static inline unsigned native_second_entry(const uint8_t *code)

@@ -1,5 +1,5 @@
 /*
- * Native bypass: what is RISC-V's own in the C library's functions
+ * Native bypass: RISC-V specifics of C library functions
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,5 +1,5 @@
 /*
- * Native bypass: what is s390x' own in the C library's functions
+ * Native bypass: s390x specifics of C library functions
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,10 +13,10 @@ typedef int32_t target_wchar_t;
 
 #define native_wcscmp_gives_char    false
 
-/* It is made of the condition code, of two bits, as a signed number. */
+/* memcmp() computes it from the condition code, as a signed 2-bit number. */
 #define NATIVE_MEMCMP_LESS          -2
 
-/* glibc's functions for vectors, which "-cpu max" has */
+/* glibc's vector functions, which "-cpu max" selects */
 #define native_only_sign native_only_sign
 static inline bool native_only_sign(size_t n, size_t at, bool string)
 {
