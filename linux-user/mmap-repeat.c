@@ -1,15 +1,15 @@
 /*
  * Guest addresses that repeat from run to run
  *
- * Code that was translated in one process is of use to another one only if
- * it stands at the same guest address there.  With reserved_va, QEMU chooses
- * addresses itself.  Without, the kernel does, at random: here is what
- * chooses in its place, in a part of the address space that no kernel uses for
- * QEMU.  What is chosen is a hint only, so nothing is overwritten, and where
- * the hint is not free the kernel chooses as before.
+ * A process can use the TBs of another one only if the code has the same guest
+ * address in both.  With reserved_va, QEMU itself chooses addresses.  Without,
+ * the kernel chooses them at random.  This file chooses instead, in a part of
+ * the address space that kernels do not use for QEMU.  It only gives hints:
+ * nothing is overwritten, and if the hint is not free, the kernel chooses as
+ * before.
  *
- * Each ELF file has an address of its own, whatever was mapped before it, so
- * that a library's code is common to all programs.
+ * Each ELF file has its own address, independent of earlier mappings, so that
+ * all programs have a library's code in common.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -53,13 +53,13 @@ static abi_ulong exec_start, exec_size;     /* the executable, then its brk */
 static abi_ulong file_start, file_size;     /* other ELF files */
 static abi_ulong any_start, any_end;        /* all else */
 
-/* From here on to any_end, nothing was allocated yet. */
+/* Start of the unallocated rest, which ends at any_end */
 static abi_ulong any_next;
 
 /*
- * What was freed between any_start and any_next: by address, so that
- * neighbours become one, and in lists by the logarithm of the size.
- * With them a mapping costs the same, however many there are.
+ * Freed ranges between any_start and any_next: in a tree by address, to
+ * merge neighbours, and in lists by the logarithm of the size.  With the
+ * lists, the cost of a mapping is independent of the number of holes.
  */
 typedef struct Hole {
     IntervalTreeNode itree;
@@ -68,9 +68,9 @@ typedef struct Hole {
 
 static IntervalTreeRoot holes;
 static QLIST_HEAD(, Hole) holes_by_size[64];
-static uint64_t holes_sizes;                /* which lists have any */
+static uint64_t holes_sizes;                /* bitmap of non-empty lists */
 
-/* How many holes that may be too small to look at. */
+/* How many holes of a list to try: they may be too small. */
 #define HOLE_TRIES  4
 
 /* The ELF file that this thread has read last, and may be about to map. */
@@ -79,19 +79,19 @@ static __thread struct {
     bool valid;
 } last_read;
 
-/* What has no file has device 0, which no file has. */
+/* Inodes for mappings of no file: with device 0, which no file has */
 enum {
     INO_VDSO,
     INO_ANY,
 };
 
 /*
- * This stands in for the host's address space randomization, which the guest
- * does not get otherwise.  Who has no seed learns nothing from the addresses
- * that he sees: not where another file stands in this or another process, even
- * if he knows its device and inode, and not the seed.  Thus a cryptographic
- * hash.  All processes with one seed do share their addresses, as a parent
- * and its forked children do.
+ * This replaces the host's address space randomization, which the guest does
+ * not get otherwise.  The addresses that a guest sees must not reveal the seed
+ * or the address of another file in this or another process, even if the guest
+ * knows the file's device and inode.  So use a cryptographic hash.  All
+ * processes with one seed share their addresses, as a parent and its forked
+ * children do.
  */
 static void repeat_random(uint64_t dev, uint64_t ino, uint64_t rnd[4])
 {
@@ -106,13 +106,13 @@ static void repeat_random(uint64_t dev, uint64_t ino, uint64_t rnd[4])
 
 void mmap_repeat_init(uint64_t seed)
 {
-    /* The stack stands at the end of what the kernel gives to a process. */
+    /* The kernel puts the stack at the end of a process' address space. */
     host_space = pow2ceil((uintptr_t)__builtin_frame_address(0));
     repeat_seed = seed;
     mmap_repeat = true;
 }
 
-/* Only now guest_base is known. */
+/* Called at first use: guest_base is not known earlier. */
 static void layout(void)
 {
     uint64_t space, start, end, rnd[4];
@@ -124,8 +124,8 @@ static void layout(void)
 
     if (reserved_va) {
         /*
-         * Other mappings begin at task_unmapped_base and go up: the end is
-         * what they need last.  AddressSanitizer wants 0x20000000 to
+         * Other mappings begin at task_unmapped_base and go up: they need
+         * the end of the space last.  AddressSanitizer wants 0x20000000 to
          * 0x3fffffff.
          */
         file_size = MIN(256 * MiB, reserved_va / 16 + 1) & -SLOT;
@@ -138,17 +138,17 @@ static void layout(void)
     if (space >= 1ull << 44) {
         /*
          * Sanitizers in the guest know where Linux maps files, and take much
-         * of the space for themselves.  Be just below what the kernel chooses
-         * at random for QEMU, which is less than 1/128 of the space plus
-         * the stack; with a larger vm.mmap_rnd_bits they seldom meet.
+         * of the space for themselves.  Stay just below the range that the
+         * kernel maps QEMU in at random: less than 1/128 of the space, plus
+         * the stack.  With a larger vm.mmap_rnd_bits, they seldom meet.
          */
         start = space / 2048 * 0x7e8;
         end = space / 2048 * 0x7ef;
     } else {
         /*
-         * Linux begins with mappings at 1/4 or 1/3 of a process' space if the
-         * stack is unlimited, else at its end, and maps QEMU itself there, at
-         * 2/3, or near 0.
+         * Linux's mappings begin at 1/4 or 1/3 of a process' space if the
+         * stack is unlimited, else at its end.  Linux maps QEMU itself there,
+         * at 2/3, or near 0.
          */
         start = space / 8 * 3;
         end = space / 2;
@@ -342,7 +342,7 @@ abi_ulong mmap_repeat_hint(abi_ulong start, abi_ulong size, int prot,
     if ((flags & MAP_TYPE) != MAP_PRIVATE) {
         /* not a loader */
     } else if (flags & MAP_ANONYMOUS) {
-        /* glibc gets room to align a library in before it maps the file. */
+        /* glibc reserves room to align a library before it maps the file. */
         if (prot == PROT_NONE && last_read.valid) {
             ret = find_for_file(last_read.dev, last_read.ino, size);
             last_read.valid = false;
@@ -384,7 +384,7 @@ abi_ulong mmap_repeat_image(abi_ulong start, abi_ulong size, abi_ulong align,
     } else if (size > exec_size / 4) {
         ret = 0;
     } else {
-        /* Leave brk as much as the executable was moved by, or more. */
+        /* At least half of the room remains for the executable and brk. */
         align = MAX(align, SLOT);
         repeat_random(dev, ino, rnd);
         ret = exec_start + (rnd[0] % (exec_size / 2) & -align);

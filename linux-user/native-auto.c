@@ -1,9 +1,9 @@
 /*
  * Native bypass: the functions of the guest's libraries, by their symbols
  *
- * Looks at each file that is mapped to be executed. A file can hold anything:
- * what does not fit is taken for no such library, and how much is read is
- * limited.
+ * Parse each file that the guest maps for execution.  A file can hold
+ * anything: a malformed file counts as an unknown library, and the size of all
+ * reads is limited.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -41,7 +41,7 @@ typedef struct ElfFile {
 } ElfFile;
 
 typedef struct Found {
-    const NativeFunction *fn;           /* NULL for a resolver of another one */
+    const NativeFunction *fn;           /* NULL: another function's resolver */
     uint64_t value;
     bool resolver;
     bool checked;                       /* __<fn>_chk */
@@ -52,7 +52,7 @@ static bool read_at(int fd, void *buf, uint64_t offset, size_t size)
     return offset <= INT64_MAX && pread(fd, buf, size, offset) == size;
 }
 
-/* Where in the file what is at address @vaddr is, or -1. */
+/* The file offset of address @vaddr, or -1. */
 static uint64_t file_offset(const ElfFile *elf, uint64_t vaddr)
 {
     for (unsigned i = 0; i < elf->segments; i++) {
@@ -125,7 +125,7 @@ static void read_dynamic(ElfFile *elf)
     }
     offset = file_offset(elf, strtab);
     if (soname && offset != -1) {
-        /* Whatever follows it: a name that is cut off is none of ours. */
+        /* The name may be cut off: then it matches no library. */
         if (pread(elf->fd, elf->soname, LONGEST_SONAME, offset + soname) < 0) {
             elf->soname[0] = 0;
         }
@@ -133,8 +133,8 @@ static void read_dynamic(ElfFile *elf)
 }
 
 /*
- * The functions that a C library has to define, too, or NULL if this is none:
- * glibc, musl as Alpine builds it, and musl as it is, which is its own loader.
+ * The functions that this C library must define, or NULL if it is none: glibc,
+ * musl as built by Alpine, or unmodified musl, which is its own loader.
  */
 static const char *const *find_proof(const ElfFile *elf)
 {
@@ -148,7 +148,7 @@ static const char *const *find_proof(const ElfFile *elf)
     return elf->soname[0] || elf->has_needed || elf->has_interp ? NULL : loader;
 }
 
-/* How many of the @len bytes from @offset on that are mapped are code */
+/* How many of the @len mapped bytes at @offset are in a code segment */
 static abi_ulong code_length(const ElfFile *elf, uint64_t offset,
                              abi_ulong len)
 {
@@ -185,7 +185,7 @@ static uint64_t find_tail(const ElfFile *elf, uint64_t at)
     return -1;
 }
 
-/* The contents of a section, and a 0 behind them, or NULL. */
+/* The contents of a section, followed by a 0 byte, or NULL. */
 static void *read_section(const ElfFile *elf, const struct elf_shdr *s)
 {
     uint64_t size = tswapal(s->sh_size);
@@ -210,13 +210,13 @@ static bool is_guest_isa(const struct elf_sym *sym)
 #endif
 }
 
-/* What __<name>_chk checks the calls of, if @name is that; or NULL. */
+/* The function <fn> if @name is __<fn>_chk, which checks it; or NULL. */
 static const NativeFunction *find_checked(const char *name)
 {
     size_t len = strlen(name);
     g_autofree char *plain = NULL;
 
-    /* More than "__" and "_chk", which may be the same underline. */
+    /* Longer than "__" and "_chk", which share underscores in "__chk" */
     if (len <= 6 || !g_str_has_prefix(name, "__") ||
         !g_str_has_suffix(name, "_chk")) {
         return NULL;
@@ -226,9 +226,9 @@ static const NativeFunction *find_checked(const char *name)
 }
 
 /*
- * Add what the symbol table @symtab gives to others to @found: the functions of
- * @lib, or of the C library if that is NULL.  Returns true if it has the
- * functions @proof, too.
+ * Add exported functions of the symbol table @symtab to @found: those of @lib,
+ * or those of the C library and all its resolvers if @lib is NULL.  Returns
+ * true if @symtab also defines all functions of @proof.
  */
 static bool find_functions(const ElfFile *elf, const struct elf_shdr *symtab,
                            const struct elf_shdr *shdr, unsigned sections,
@@ -322,7 +322,7 @@ static void tell_mapped(const ElfFile *elf, const NativeLibrary *lib,
     }
 }
 
-/* Returns true if this is one function more. */
+/* Returns true if this hooks one more function. */
 static bool hook(const ElfFile *elf, const Found *f, abi_ulong start,
                  abi_ulong len, uint64_t offset)
 {
@@ -361,7 +361,7 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
     struct stat st;
     unsigned sections, i = 0, count = 0;
 
-    /* No loader has its code shared with whoever writes to the file. */
+    /* No loader shares its mapping of code with writers of the file. */
     if (!native_bypass_auto ||
         (flags & (MAP_ANONYMOUS | MAP_PRIVATE)) != MAP_PRIVATE ||
         (prot & (PROT_EXEC | PROT_WRITE)) != PROT_EXEC ||
@@ -379,7 +379,7 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
     lib = native_library_by_soname(elf->soname);
     proof = lib ? lib->proof : find_proof(elf);
     len = code_length(elf, offset, len);
-    /* The soname of a program says nothing. */
+    /* The soname of a program proves nothing. */
     if (elf->is_pie || !proof || !len) {
         return;
     }
@@ -407,7 +407,7 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
     if (lib && lib->mapped) {
         tell_mapped(elf, lib, start, len, offset);
     }
-    /* A resolver that has one of our names may have others, too. */
+    /* A resolver may have other names, too: hook those of ours first. */
     for (int pass = 0; pass < 2; pass++) {
         for (i = 0; i < found->len; i++) {
             const Found *f = &g_array_index(found, Found, i);

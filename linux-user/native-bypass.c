@@ -2,8 +2,8 @@
  * Native bypass: the option and how the guest library gets loaded
  *
  * The guest's loader finds the library in /etc/ld.so.preload, which has one
- * line more when that loader reads it, and for nobody else: neither the
- * guest's environment nor its files are changed.
+ * more line only when the loader reads it.  Neither the guest's environment
+ * nor its files are changed.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -34,7 +34,7 @@
 #define SUFFIX      "-native"
 #define PRELOAD     "/etc/ld.so.preload"
 
-/* Is e_flags that of the target's ABI?  QEMU's loader does not ask that. */
+/* Does e_flags fit the target's ABI?  QEMU's loader does not check that. */
 #if defined(TARGET_ABI_MIPSO32)
 #define elf_check_abi(x)    (!((x) & EF_MIPS_ABI2))
 #elif defined(TARGET_ARM) && !defined(TARGET_AARCH64)
@@ -48,7 +48,7 @@
 /* As given; then, once checked, its absolute path. */
 static const char *native_lib;
 
-/* Only the environment names LIB, which need not fit this program. */
+/* LIB is not from the command line, and need not fit this program. */
 static bool is_offer;
 
 static bool is_lib(const char *arg)
@@ -136,7 +136,7 @@ static char *check_elf(int fd)
     return has_note ? NULL : g_strdup("not a libnative.so");
 }
 
-/* Make native_lib absolute, or say why it cannot be used. */
+/* Make native_lib absolute, or return why it cannot be used. */
 static char *resolve_lib(void)
 {
     g_autofree char *in_dir = g_build_filename(native_lib,
@@ -183,7 +183,7 @@ static bool logs(void)
     return qemu_loglevel_mask(~LOG_TRACE);
 }
 
-/* About the variable */
+/* Report an error in VARIABLE */
 static void complain(const char *why)
 {
     if (logs()) {
@@ -202,12 +202,12 @@ static void refuse_lib(const char *why)
     }
     native_bypass_enabled = false;
     native_bypass_auto = false;
-    /* It has blocks with native calls. */
+    /* The file has TBs with native calls. */
     tb_cache_close();
     complain(why);
 }
 
-/* Leave out what native_lib, "auto" or more, excludes; or say why not. */
+/* Exclude the functions that native_lib names, or return an error. */
 static char *exclude(void)
 {
     g_auto(GStrv) names = NULL;
@@ -308,7 +308,7 @@ static char *guest_string(abi_ulong array, unsigned n)
     return guest_strdup(addr);
 }
 
-/* A copy of what the guest's environment says of @name, or NULL. */
+/* A copy of the value of @name in the guest's environment, or NULL. */
 static char *guest_getenv(struct image_info *info, const char *name)
 {
     size_t len = strlen(name);
@@ -326,8 +326,8 @@ static char *guest_getenv(struct image_info *info, const char *name)
 }
 
 /*
- * The program headers of the ELF image that was loaded at @base, and what to
- * add to its addresses; or NULL.
+ * The program headers of the ELF image that was loaded at @base, and the bias
+ * of its addresses; or NULL.
  */
 static struct elf_phdr *guest_phdrs(abi_ulong base, int *count,
                                     abi_ulong *bias)
@@ -359,8 +359,8 @@ static struct elf_phdr *guest_phdrs(abi_ulong base, int *count,
 }
 
 /*
- * The address of the string by which the loader at @base asks for the file, or
- * 0: glibc's has it, musl's does not.
+ * The address of the string PRELOAD in the loader at @base, or 0: glibc's
+ * loader has that string, musl's does not.
  */
 static abi_ulong find_preload_name(abi_ulong base)
 {
@@ -388,8 +388,8 @@ static abi_ulong find_preload_name(abi_ulong base)
 }
 
 /*
- * Copies of the strings that the entries with the tag @wanted name, in the
- * dynamic section of the image at @base.
+ * Copies of the strings of all entries with the tag @wanted in the dynamic
+ * section of the image at @base.
  */
 static GStrv guest_dynamic(abi_ulong base, abi_ulong wanted)
 {
@@ -429,8 +429,8 @@ static GStrv guest_dynamic(abi_ulong base, abi_ulong wanted)
 
 /*
  * The name of a library that the program at @base needs and that interposes
- * the same functions to check what they are called with; or NULL.  Such a
- * library must come first: AddressSanitizer's refuses to run otherwise.
+ * the same functions to check their arguments; or NULL.  That library must
+ * come first: AddressSanitizer's refuses to run otherwise.
  */
 static char *find_checker(abi_ulong base)
 {
@@ -453,8 +453,8 @@ static char *find_checker(abi_ulong base)
 }
 
 /*
- * Whether the loader only lists the libraries that a program needs.  Tools
- * copy what it lists.
+ * Whether the loader only lists the libraries that a program needs.  LIB must
+ * not be listed: tools copy the listed files.
  */
 static bool lists_only(struct image_info *info, bool by_hand)
 {
@@ -470,7 +470,7 @@ static bool lists_only(struct image_info *info, bool by_hand)
             return true;
         }
         if (strcmp(arg, "--inhibit-cache")) {
-            /* The others take an argument. */
+            /* The other options take an argument. */
             i++;
         }
     }
@@ -478,8 +478,8 @@ static bool lists_only(struct image_info *info, bool by_hand)
 }
 
 /*
- * The text that the loader is to read, NULL once it has read it; and the guest
- * address of the name by which it asks for it.
+ * The text for the loader to read, NULL once it has read it; and the guest
+ * address of the file name that it opens.
  */
 static char *preload_text;
 static abi_ulong preload_name;
@@ -502,7 +502,7 @@ static void nothing_preloaded(struct image_info *info, bool wrong,
     }
 }
 
-/* Have the loader find LIB, or say why it does not. */
+/* Make the loader load LIB, or report why it does not. */
 static void preload(struct image_info *info)
 {
     g_autofree char *checker = NULL;
@@ -512,7 +512,7 @@ static void preload(struct image_info *info)
     bool by_hand = !loader;
     struct rlimit limit;
 
-    /* A program without a loader may be one. */
+    /* A program without a loader may be a loader itself. */
     if (by_hand) {
         g_auto(GStrv) soname = guest_dynamic(info->load_addr, DT_SONAME);
 

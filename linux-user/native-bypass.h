@@ -16,7 +16,7 @@ struct image_info;
  * native_bypass_option:
  * @arg: the option's argument, or the value of QEMU_NATIVE_BYPASS itself
  *
- * Remember LIB, or "auto" and what it excludes: the last one given counts.
+ * Remember LIB, or "auto" with its exclusions: the last option counts.
  * LIB and "auto" on one command line are an error.
  */
 void native_bypass_option(const char *arg);
@@ -24,18 +24,18 @@ void native_bypass_option(const char *arg);
 /**
  * native_bypass_print_version:
  *
- * Say which libraries of the host make native calls, for "--version".
+ * Print the host libraries that native calls use, for "--version".
  */
 void native_bypass_print_version(void);
 
 /**
  * native_bypass_init:
- * @plugins: whether TCG plugins were asked for, too
+ * @plugins: whether TCG plugins are requested, too
  *
- * Check LIB, unless it is "auto", before anything is run.  A LIB that cannot
- * be used ends QEMU with an error if it came from the command line; one from
- * the environment is for children of other architectures, too, so it is only
- * logged.
+ * Check LIB, unless it is "auto", before the program runs.  If LIB cannot be
+ * used and came from the command line, QEMU exits with an error.  A LIB from
+ * the environment is for children of other architectures, too: then QEMU only
+ * logs the reason or warns.
  */
 void native_bypass_init(bool plugins);
 
@@ -43,19 +43,19 @@ void native_bypass_init(bool plugins);
  * native_bypass_start:
  * @info: the program as loaded
  *
- * Guard the end of the guest's address space, and see to it that the loader
- * finds LIB; warn if there is none to do so.
+ * Guard the end of the guest's address space.  Make the guest's loader load
+ * LIB, or warn if no loader can.
  */
 void native_bypass_start(struct image_info *info);
 
 /**
  * native_bypass_is_preload:
- * @name: a path of the guest's, as host pointer to its memory
+ * @name: path in guest memory, as a host pointer
  * @file: /etc/ld.so.preload
  *
- * Returns: whether it is with this @name that the guest's loader asks for
- * @file to learn what to preload, which it does once, before the program
- * begins.  All others see the real file.
+ * Returns: whether @name is the string by which the guest's loader opens @file
+ * to learn what to preload.  The loader does so once, before the program
+ * begins.  All other opens get the real file.
  */
 int native_bypass_is_preload(const char *name, const char *file);
 
@@ -64,7 +64,7 @@ int native_bypass_is_preload(const char *name, const char *file);
  * @env: the CPU
  * @fd: file to write to
  *
- * Write what the loader is to read: the lines of the real file and LIB's.
+ * Write the text for the loader: the lines of the real file and LIB's line.
  *
  * Returns: 0, or -1 and errno.
  */
@@ -74,30 +74,30 @@ int native_bypass_fill_preload(CPUArchState *env, int fd);
  * native_bypass_close:
  * @fd: file descriptor that the guest is about to close
  *
- * Log the number of calls now if it is the log's: many programs close stderr
- * before they exit.
+ * Log the number of calls now if @fd is stderr and the log goes there: many
+ * programs close stderr before they exit.
  */
 void native_bypass_close(int fd);
 
 /**
  * native_bypass_elf_fits:
- * @ehdr: struct elfhdr as in a file, in the target's byte order or not
+ * @ehdr: struct elfhdr as in a file, of either byte order
  *
- * Returns: whether it is that of an ELF file for this target and its ABI.
+ * Returns: whether the ELF file is for this target and its ABI.
  */
 bool native_bypass_elf_fits(const void *ehdr);
 
 /**
  * native_bypass_mapped:
  * @start: guest address
- * @len: bytes from there that were mapped
+ * @len: number of bytes mapped
  * @prot: PROT_*
  * @flags: MAP_*, the host's
  * @fd: the file, or -1
  * @offset: in that file
  *
- * With "--native-bypass auto", hook the functions of the C library if this is
- * the code of a shared one.  To be called with mmap_lock held.
+ * With "--native-bypass auto", hook the known functions if this is the code of
+ * a shared C library or of a NativeLibrary.  Called with mmap_lock held.
  */
 void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
                           int fd, off_t offset);

@@ -1,5 +1,5 @@
 /*
- * Translated blocks kept in a file: the option and the guest's system calls
+ * TBs kept in a file: the option and the guest's system calls
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,8 +22,8 @@
 #include "tb-cache.h"
 
 /*
- * An emulator of a name that ends in this keeps blocks below SHM.  binfmt_misc
- * passes the name by which the emulator was registered, and nothing else.
+ * An emulator whose name ends in SUFFIX keeps TBs below SHM.  binfmt_misc
+ * passes only the name under which the emulator was registered.
  */
 #define SUFFIX  "-cached"
 #define SHM     "/dev/shm"
@@ -78,7 +78,7 @@ void tb_cache_depends(const char *option)
     cache_options = all;
 }
 
-/* A directory that is gone with the machine, and in no image; or NULL. */
+/* A directory that no reboot and no disk image preserves; or NULL. */
 static char *shm_dir(void)
 {
     struct statfs fs;
@@ -101,8 +101,8 @@ void tb_cache_start(const char *cpu_model)
     }
 
     /*
-     * Translators of other targets may read more than blocks are found by;
-     * and a log is to have what is said while translating.
+     * Translators of other targets may depend on more than the lookup of a
+     * TB compares.  A log must have the output of each translation.
      */
     if (!cache_dir || !thread_cpu->cc->tcg_ops->keep_blocks ||
         (qemu_loglevel & ~(LOG_STRACE | LOG_TRACE | LOG_PER_THREAD))) {
@@ -129,7 +129,7 @@ void tb_cache_loaded(const struct image_info *info)
 
 void tb_cache_exec(void)
 {
-    /* The guest may go on, and see what descriptors there are meanwhile. */
+    /* Other threads may go on meanwhile, and see the descriptors. */
     if (tb_cache_started && !CPU_NEXT(first_cpu)) {
         mmap_lock();
         tb_cache_save(false);

@@ -1,22 +1,22 @@
 /*
- * Translated blocks kept in a file, for later processes and those beside
+ * TBs kept in a file, for later and concurrent processes
  *
- * One file holds the blocks of all programs that one user runs with one
+ * One file holds the TBs of all programs that one user runs with one
  * configuration.  It is only ever appended to:
  *
- *   header    4 KiB: what the code depends on, and the end of the records
- *   index     a hash table of 64-bit words: half of a hash, and a record
- *   records   a block each, which nothing changes any more
+ *   header    4 KiB: the configuration, and the end of the records
+ *   index     a hash table of 64-bit words: half of a hash, a record's offset
+ *   records   one TB each, never changed again
  *
- * Processes map it for reading, at its full size, which is mostly a hole.  A
- * 64-bit guest can write to whatever QEMU can, so no process ever maps it for
- * writing.  Who has new blocks opens the file again, takes a lock, writes
- * records, then the header, then the index, and closes the file, as the guest
- * must not see the descriptor.  Whoever dies meanwhile leaves a gap at most.
+ * Processes map the file read-only at its full size, which is mostly a hole.
+ * No process maps it writable, as a 64-bit guest can write to all memory that
+ * QEMU can.  To add TBs, a process opens the file again, takes a lock, writes
+ * records, header and index in that order, and closes the file, as the guest
+ * must not see the descriptor.  If it dies midway, at most a gap remains.
  *
- * What makes a record right is that it was translated from the same bytes at
- * the same guest address in the same state, by the same QEMU; nothing is known
- * of the guest's files.  Readers check each offset and length, and a sum.
+ * A record is valid if the same QEMU translated it from the same bytes at the
+ * same guest address in the same state; the guest's files are not considered.
+ * Readers check each offset and length, and a checksum.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -53,28 +53,28 @@
 #define CACHE_VERSION   1
 #define CACHE_ALIGN     16
 #define HEADER_SIZE     (4 * KiB)
-/* Blocks take some 500 bytes; a table that is half full is fast. */
+/* A TB takes some 500 bytes; a half-full hash table is fast. */
 #define BYTES_PER_SLOT  256
 #define MIN_SIZE        (4 * MiB)
-/* Offsets in the index are 32-bit ones, of CACHE_ALIGN bytes. */
+/* Index offsets have 32 bits, in units of CACHE_ALIGN bytes. */
 #define MAX_SIZE        (32 * GiB)
-/* Blocks of a page of guest code begin in as many slots. */
+/* TBs of one guest page start probing in this many slots. */
 #define PAGE_SLOTS      512
-/* Entries looked at for one block, half of them at either place */
+/* Entries probed for one TB, half of them at each of two places */
 #define MAX_PROBES      64
-/* Bytes of new blocks that are kept in memory, and that are worth a write */
+/* Bytes of new TBs: limit in memory, and threshold for a write */
 #define PENDING_MAX     (64 * MiB)
 #define PENDING_SAVE    (256 * KiB)
 /*
- * A file with less room than this is replaced for more bytes than this, if it
- * is so old, in seconds.
+ * A file with less room than this is replaced if there are more bytes than
+ * this to add, and the file is older than this, in seconds.
  */
 #define REPLACE_BYTES   (256 * KiB)
 #define REPLACE_AGE     600
-/* The longest instruction of all guests may cross the end of a page. */
+/* Longest instruction of any guest; it may cross the end of a page. */
 #define INSN_MAX        16
 #define MAX_STATES      4
-/* A block of more guest code is not kept. */
+/* A TB with more guest code is not kept. */
 #define GUEST_MAX       (4 * KiB)
 
 typedef struct CacheHeader {
@@ -85,7 +85,7 @@ typedef struct CacheHeader {
     uint64_t slots;
     uint64_t seed;
     int64_t created;
-    /* File offset at which the next record goes; one aligned word. */
+    /* File offset of the next record; one aligned word. */
     uint64_t end;
     char config[];
 } CacheHeader;
@@ -97,22 +97,22 @@ typedef struct CacheState {
 } CacheState;
 
 /*
- * Behind it: states, places, code with search data, and the guest's code.
+ * Followed by states, places, code with search data, and the guest's code.
  * All sizes are in bytes.
  */
 struct TBCacheRecord {
-    uint64_t sum;               /* of all that follows */
+    uint64_t sum;               /* of the rest of the record */
     uint64_t pc;
     uint64_t cs_base;
     uint64_t memory;            /* see memory_kind() */
-    uint32_t size;              /* of all of the record */
+    uint32_t size;              /* of the whole record */
     uint32_t flags;
     uint32_t cflags;
     uint32_t page_flags;
-    uint32_t code_size;         /* as of TranslationBlock.tc */
+    uint32_t code_size;         /* as in TranslationBlock.tc */
     uint32_t total_size;        /* with the search data */
-    uint16_t guest_size;        /* as of TranslationBlock */
-    uint16_t guest_kept;        /* guest code that the translator looked at */
+    uint16_t guest_size;        /* as in TranslationBlock */
+    uint16_t guest_kept;        /* guest code that the TB depends on */
     uint16_t icount;
     uint16_t nb_places;
     uint16_t nb_states;
@@ -122,7 +122,7 @@ struct TBCacheRecord {
 };
 QEMU_BUILD_BUG_ON(sizeof(TBCacheRecord) % CACHE_ALIGN);
 
-/* A page of the index that is to be written, from one slot to another one */
+/* A page of the index to write, from slot @first to slot @last */
 typedef struct IndexPage {
     unsigned first;
     unsigned last;
@@ -149,8 +149,8 @@ static struct {
     vaddr program_first;
     vaddr program_size;
     GByteArray *pending;        /* records not yet saved */
-    GPtrArray *blocks;          /* the block of each, or NULL */
-    GHashTable *changed;        /* by number, while appending; else NULL */
+    GPtrArray *blocks;          /* the TB of each, or NULL */
+    GHashTable *changed;        /* IndexPages, while appending; or NULL */
     CacheState state[MAX_STATES];
     unsigned nb_states;
     bool states_ok;
@@ -160,7 +160,7 @@ static struct {
     unsigned long taken, made, added;
 } cache;
 
-/* volatile: set by a signal handler, once the mapping holds zeros */
+/* volatile: set by the signal handler that maps zeros over the file */
 static volatile sig_atomic_t cache_lost;
 
 /*
@@ -265,8 +265,8 @@ uint32_t tb_cache_number(uint64_t cs_base, uint32_t flags, uint32_t cflags)
 }
 
 /*
- * How generated code finds guest memory: backends treat guest_base as 0, as a
- * displacement, or have it in a register.
+ * How generated code addresses guest memory: backends treat guest_base as 0,
+ * as a displacement, or have it in a register.
  */
 static uint64_t memory_kind(void)
 {
@@ -276,16 +276,16 @@ static uint64_t memory_kind(void)
 }
 
 /*
- * Programs that stand at the same address have different code there, mostly.
- * The bytes may be those of the next block, but not of the next page, which
- * need not be there.
+ * Different programs at the same address mostly differ in these bytes.  The
+ * bytes may belong to the next TB, but not to the next page, which may be
+ * unmapped.
  */
 static uint64_t first_bytes(vaddr pc, const void *host_pc)
 {
     return -(pc | TARGET_PAGE_MASK) >= 8 ? ldq_he_p(host_pc) : 0;
 }
 
-/* How much guest code at @pc a block of @size bytes depends on */
+/* Bytes of guest code at @pc that a TB of @size bytes depends on */
 static size_t bytes_kept(vaddr pc, size_t size)
 {
     size_t room = -(pc | TARGET_PAGE_MASK);
@@ -293,7 +293,7 @@ static size_t bytes_kept(vaddr pc, size_t size)
     if (size >= room) {
         return size;
     }
-    /* The block may end because the next instruction crosses the page. */
+    /* The TB may end because the next instruction crosses the page. */
     if (room - size < INSN_MAX) {
         return room;
     }
@@ -310,11 +310,11 @@ static uint64_t key_hash(vaddr pc, uint64_t cs_base, uint32_t flags,
 }
 
 /*
- * The slots to look at for a block, one after another.  Blocks of a page of
- * guest code stand together, as a short process is to touch few pages of the
- * index.  Programs without position-independent code stand at the same
- * addresses, and each of them is to have its own place.  Where many versions of
- * a page have filled that, there is another one.
+ * The slots to probe for a TB, in order.  TBs of one guest page are close
+ * together, so that a short process touches few pages of the index.  Programs
+ * without position-independent code have the same addresses, so each program
+ * has its own place in the index.  If many versions of a page have filled that
+ * place, probing continues at another one.
  */
 static uint64_t slot_at(vaddr pc, uint64_t hash, unsigned i)
 {
@@ -375,7 +375,7 @@ static size_t record_size(const TBCacheRecord *rec)
                     rec->guest_kept, CACHE_ALIGN);
 }
 
-/* The record at a file offset, if what it says of itself can be true. */
+/* The record at a file offset, or NULL if its fields are implausible. */
 static const TBCacheRecord *record_at(uint64_t offset)
 {
     const TBCacheRecord *rec = cache.map + offset;
@@ -399,21 +399,21 @@ static const TBCacheRecord *record_at(uint64_t offset)
     return rec;
 }
 
-/* The record of an index entry, if that can be of this hash */
+/* The record of an index entry, or NULL if its hash differs */
 static const TBCacheRecord *record_of(uint64_t entry, uint64_t hash)
 {
     return entry >> 32 == hash >> 32
            ? record_at((uint32_t)entry * (uint64_t)CACHE_ALIGN) : NULL;
 }
 
-/* Whether blocks of the page can be kept; the flags that code depends on. */
+/* Whether TBs of the page can be kept; gets the flags that they depend on. */
 static bool page_is_kept(vaddr pc, uint32_t *page_flags)
 {
     int flags = page_get_flags(pc);
 
     /*
-     * A JIT's code, and what is written to, is anonymous or writable; x86's
-     * vsyscall page cannot be read.
+     * Code of a JIT, or code that is written to, is anonymous or writable.
+     * x86's vsyscall page cannot be read.
      */
     if ((flags & (PAGE_EXEC | PAGE_READ)) != (PAGE_EXEC | PAGE_READ) ||
         (flags & (PAGE_WRITE | PAGE_WRITE_ORG | PAGE_ANON))) {
@@ -423,7 +423,7 @@ static bool page_is_kept(vaddr pc, uint32_t *page_flags)
     return true;
 }
 
-/* As page_is_kept(), of all pages that the block of @rec stands in. */
+/* As page_is_kept(), for all pages of @rec's TB, with equal flags. */
 static bool pages_are_as(const TBCacheRecord *rec)
 {
     vaddr last = rec->pc + rec->guest_size - 1;
@@ -484,7 +484,7 @@ const TBCacheRecord *tb_cache_find(vaddr pc, uint64_t cs_base, uint32_t flags,
     return NULL;
 }
 
-/* Whether states have the numbers here that the code holds. */
+/* Whether states have the same numbers in this process as in the code. */
 static bool states_are_as(const TBCacheRecord *rec)
 {
     const CacheState *s = record_states(rec);
@@ -497,7 +497,7 @@ static bool states_are_as(const TBCacheRecord *rec)
     return true;
 }
 
-/* Copy code and search data, and make them right for this place. */
+/* Copy code and search data, and relocate the code. */
 static bool place_code(const TBCacheRecord *rec, void *buf)
 {
     const TCGPlace *p = record_places(rec);
@@ -511,7 +511,7 @@ static bool place_code(const TBCacheRecord *rec, void *buf)
     return true;
 }
 
-/* Whether the record is what was written. */
+/* Whether the record is still as it was written. */
 static bool is_intact(const TBCacheRecord *rec)
 {
     return record_sum(rec, rec->size) == rec->sum && !cache_lost;
@@ -532,7 +532,7 @@ int tb_cache_take(const TBCacheRecord *rec, TranslationBlock *tb, void *buf)
         tb->jmp_reset_offset[i] = rec->jmp_reset_offset[i];
         tb->jmp_insn_offset[i] = rec->jmp_insn_offset[i];
     }
-    /* This is last: somebody may truncate the file, or clear it. */
+    /* is_intact() is last: others may truncate or clear the file. */
     if (!states_are_as(rec) || !place_code(rec, buf) || !is_intact(rec)) {
         return 0;
     }
@@ -546,7 +546,7 @@ int tb_cache_take(const TBCacheRecord *rec, TranslationBlock *tb, void *buf)
 }
 
 /*
- * Blocks that were translated
+ * TBs that were translated
  */
 
 void tb_cache_state(uint64_t cs_base, uint32_t flags, uint32_t number)
@@ -566,7 +566,7 @@ void tb_cache_state(uint64_t cs_base, uint32_t flags, uint32_t number)
 void tb_cache_read(vaddr offset, const void *bytes, size_t size)
 {
     if (offset > cache.nb_read || offset > GUEST_MAX - size) {
-        /* more than any block's */
+        /* more than any TB's: not kept */
         cache.nb_read = SIZE_MAX;
         return;
     }
@@ -593,7 +593,7 @@ static G_NORETURN void differs(const TranslationBlock *tb, const char *what)
     abort();
 }
 
-/* Compare a block just translated with what is in the file for it. */
+/* Compare a TB just translated with its record in the file. */
 static void check_block(const TBCacheRecord *rec, const TranslationBlock *tb,
                         const void *buf, size_t size)
 {
@@ -625,7 +625,7 @@ static void check_block(const TBCacheRecord *rec, const TranslationBlock *tb,
     if (memcmp(copy, buf, size)) {
         differs(tb, "code");
     }
-    /* The host may have fetched it while it was not yet right again. */
+    /* The host may have fetched the code before it was relocated. */
     flush_idcache_range((uintptr_t)tb->tc.ptr, (uintptr_t)buf, rec->code_size);
     cache.taken++;
 }
@@ -681,15 +681,15 @@ void tb_cache_made(const TBCacheRecord *found, const TranslationBlock *tb,
            rec.nb_places * sizeof(TCGPlace));
     memcpy((void *)record_code(r), buf, size);
     /*
-     * Not from where it stands only: it may have changed since, in a file
-     * that is written to, or by another mapping of it.
+     * Prefer the bytes that the translator read: memory may have changed
+     * since, by a write to the file or to another mapping of it.
      */
     memcpy((void *)record_guest(r), host_pc, rec.guest_kept);
     memcpy((void *)record_guest(r), cache.read, cache.nb_read);
     r->sum = record_sum(r, rec.size);
     g_ptr_array_add(cache.blocks, (void *)tb);
 
-    /* With other threads, the guest could see the descriptor. */
+    /* Other threads of the guest could see the descriptor. */
     if (out->len > PENDING_SAVE && !CPU_NEXT(first_cpu)) {
         tb_cache_save(false);
     }
@@ -699,7 +699,7 @@ void tb_cache_made(const TBCacheRecord *found, const TranslationBlock *tb,
  * Files
  */
 
-/* Whether a file or directory is the user's alone to write. */
+/* Whether @fd is of @type, is the user's, and has no mode of @others. */
 static bool is_own(int fd, mode_t type, mode_t others, struct stat *st)
 {
     return !fstat(fd, st) && (st->st_mode & S_IFMT) == type &&
@@ -782,7 +782,7 @@ static bool header_is_right(const CacheHeader *h, const struct stat *st)
            !memcmp(h->config, cache.config, h->config_size);
 }
 
-/* Make an empty file of it, with the lock held. */
+/* Initialise an empty file, with the lock held. */
 static bool make_file(int fd, CacheHeader *h, uint64_t max_size)
 {
     size_t config_size = strlen(cache.config) + 1;
@@ -835,7 +835,7 @@ static bool map_file(int fd, const struct stat *st)
     return true;
 }
 
-/* Map the file that there is. */
+/* Map the existing file. */
 static bool use_file(int dirfd)
 {
     struct stat st;
@@ -851,8 +851,8 @@ static bool use_file(int dirfd)
 }
 
 /*
- * Make a file, unless another process has meanwhile.  It is not mapped from
- * here, as the mapping would keep the lock, and could be made writable.
+ * Create the file, unless another process has done so meanwhile.  Do not map
+ * this descriptor: the mapping would keep the lock and could be made writable.
  */
 static bool begin_file(int dirfd, uint64_t max_size)
 {
@@ -869,7 +869,7 @@ static bool begin_file(int dirfd, uint64_t max_size)
              pread(fd, h, HEADER_SIZE, 0) == HEADER_SIZE &&
              header_is_right(h, &st);
         if (!ok) {
-            /* unfinished or damaged: not to be changed, as others map it */
+            /* incomplete or damaged: do not change it, as others map it */
             unlinkat(dirfd, cache.name, 0);
         }
     }
@@ -890,9 +890,9 @@ uint64_t tb_cache_open(const char *dir, uint64_t max_size, bool check,
     cache.uid = geteuid();
     dl_iterate_phdr(find_image, &image);
     /*
-     * Who cannot be told from others has no files of his own: 65534 is the
-     * kernel's number for all users that a namespace does not know.  With a
-     * limit of address space, what the file takes the program has not.
+     * 65534 is the kernel's number for all users that a namespace does not
+     * know: it does not identify the owner of a file.  With a limit on the
+     * address space, the file's mapping would take room from the program.
      */
     if (getauxval(AT_SECURE) || getuid() != cache.uid ||
         getgid() != getegid() || cache.uid == 65534 || !image.build_id[0] ||
@@ -913,9 +913,9 @@ uint64_t tb_cache_open(const char *dir, uint64_t max_size, bool check,
     cache.name = g_strdup_printf("%.32s.tb", sum);
 
     /*
-     * The modes are those of files made here, whatever the user's umask is.
-     * Modes of files that exist are looked at only: who could write a file
-     * before has written what he likes.
+     * New files get these modes whatever the user's umask is.  Modes of
+     * existing files are only checked, not fixed: another user who could
+     * write the file may already have done so.
      */
     mask = umask(077);
     dirfd = open_dir(true);
@@ -972,7 +972,7 @@ bool tb_cache_fault(const void *addr)
     if (!map || addr < map || addr >= map + cache.size) {
         return false;
     }
-    /* Zeros are no index and no record. */
+    /* Zeros are neither an index entry nor a record. */
     cache_lost = true;
     return mmap((void *)map, cache.size, PROT_READ,
                 MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
@@ -985,7 +985,7 @@ void tb_cache_mapped(vaddr start, vaddr last)
 
     if (map <= guest_base + (last | ~TARGET_PAGE_MASK) &&
         map + cache.size > guest_base + (start & TARGET_PAGE_MASK)) {
-        /* It is the guest's memory now. */
+        /* This memory is the guest's now. */
         tb_cache_on = false;
         cache.map = NULL;
         forget_pending();
@@ -1004,7 +1004,7 @@ void tb_cache_forked(void)
  * Writing
  */
 
-/* The slot for a new record; -1 if it is there already, or there is none. */
+/* The slot for a new record; -1 if the file has it, or no free slot. */
 static int64_t free_slot(const TBCacheRecord *rec, uint64_t hash)
 {
     for (unsigned i = 0; i < MAX_PROBES; i++) {
@@ -1045,7 +1045,7 @@ static void index_set(uint64_t slot, uint64_t entry)
     page->slot[i] = entry;
 }
 
-/* With the lock held, nobody else changes the slots between. */
+/* The lock keeps others from changing the slots between. */
 static void write_index(int fd)
 {
     GHashTableIter iter;
@@ -1066,9 +1066,9 @@ static void write_index(int fd)
 }
 
 /*
- * Leave in @pending what is to be written at file offset @start: not what the
- * guest has changed meanwhile, nor what another process has written, nor what
- * exceeds the @room: @excess gets the size of that.
+ * Keep in cache.pending the records to write at file offset @start.  Drop
+ * records that the guest has invalidated, that the file has or has no slot
+ * for, or that exceed @room: @excess gets the size of the latter.
  */
 static unsigned long drop_unwanted(uint64_t start, uint64_t room,
                                    uint64_t *excess)
@@ -1153,8 +1153,8 @@ static int save_pending(void *opaque)
 }
 
 /*
- * With a table of descriptors of its own, so that other threads neither see
- * nor close what this opens, nor have it write to what they open.
+ * Save with a separate descriptor table: other threads can neither see nor
+ * close these descriptors, nor make this write to files that they open.
  */
 static void save_apart(void)
 {

@@ -7,37 +7,37 @@
 #ifndef TCG_MOVABLE_H
 #define TCG_MOVABLE_H
 
-/* More places than this and a block cannot be moved. */
+/* A TB with more places than this cannot be moved. */
 #define TCG_MAX_PLACES 512
 
-/* What stands at a place whose content depends on addresses. */
+/* The kind of content of a place that depends on addresses */
 typedef enum TCGPlaceKind {
     TCG_PLACE_BRANCH,           /* the host's direct call or jump */
     TCG_PLACE_ADDR,             /* an address, in the constant pool */
 } TCGPlaceKind;
 
-/* What the address there is counted from. */
+/* The base that the address is relative to */
 typedef enum TCGPlaceBase {
     TCG_PLACE_IMAGE,            /* QEMU's own image: see tcg_movable_init() */
     TCG_PLACE_EPILOGUE,         /* tcg_code_gen_epilogue */
 } TCGPlaceBase;
 
 typedef struct TCGPlace {
-    uint16_t offset;            /* bytes from the start of the block's code */
+    uint16_t offset;            /* bytes from the start of the TB's code */
     uint8_t kind;
     uint8_t base;
     int32_t target;             /* bytes from the base */
 } TCGPlace;
 
 /**
- * TCGMovable: what has to be known of the block just generated to move it
- * @ok: the code holds no address but those of @places and its own
- * @near: branches to QEMU's image are direct ones, in all of the code buffer
+ * TCGMovable: data about the TB just generated that is needed to move it
+ * @ok: the code contains no addresses except those of @places and its own
+ * @near: branches to QEMU's image are direct, anywhere in the code buffer
  * @image: host address of the first byte of QEMU's image
  * @image_last: host address of its last byte
  * @host: the features of the host's CPU that code depends on
- * @nb_places: number of entries of @places, ascending by offset but for the
- *             constant pool's
+ * @nb_places: number of entries of @places, ascending by offset except those
+ *             of the constant pool
  *
  * tcg_func_start() sets @ok and clears @nb_places.
  */
@@ -56,8 +56,8 @@ typedef struct TCGMovable {
  * @image: host address of the first byte of QEMU's image, which holds helpers
  * @image_last: host address of its last byte
  *
- * The code has another form than else: no address of QEMU or of guest memory
- * is expressed relative to the pc, except by branches.
+ * The form of the code changes: no address of QEMU or of guest memory is
+ * expressed relative to the pc, except by branches.
  *
  * Returns false, and changes nothing, if the host's backend cannot do it.
  */
@@ -69,13 +69,13 @@ bool tcg_movable_init(uintptr_t image, uintptr_t image_last);
 void tcg_movable_end(void);
 
 /**
- * tcg_movable_fix: make one place of a block right that was moved
- * @code: host address at which the block's code can be written
+ * tcg_movable_fix: relocate one place of a TB that was moved
+ * @code: host address at which the TB's code can be written
  * @size: of the code, in bytes
- * @place: the place, as recorded when the block was generated
+ * @place: the place, as recorded when the TB was generated
  *
  * Returns false if the host cannot express the branch from here, or the place
- * is none.
+ * is invalid.
  */
 bool tcg_movable_fix(void *code, size_t size, const TCGPlace *place);
 

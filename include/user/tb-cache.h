@@ -1,5 +1,5 @@
 /*
- * Translated blocks kept in a file, for later processes and those beside
+ * TBs kept in a file, for later and concurrent processes
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,30 +11,30 @@
 
 /**
  * tb_cache_open:
- * @dir: a directory of the user's, to be made if it does not exist
- * @max_size: bytes that one file may take, at most
- * @check: translate each block that is found again, and abort QEMU if the
- *         code differs
- * @config: what the code depends on and this module cannot know: the target,
- *          the CPU and its properties, options that change code
+ * @dir: the user's directory, created if it does not exist
+ * @max_size: maximum size of a new file in bytes; at least 4 MiB are used
+ * @check: translate each TB found in the file nevertheless, and abort QEMU if
+ *         the code differs
+ * @config: other inputs of the translation, unknown to this module: the
+ *          target, the CPU and its properties, options that change code
  *
- * Open, or make, the file of blocks for processes of this configuration.  To
- * be called once, before the program is loaded, and not if a debugger, a
- * plugin or a log is to see each translation.
+ * Open or create the file of TBs for processes of this configuration.  Call
+ * this once, before the program is loaded.  Do not call it if a debugger, a
+ * plugin or a log must see each translation.
  *
- * A file holds code of the host's.  So it is used only if it and @dir belong
- * to the effective user and nobody else can write them, and not by a process
- * that has, or had, more rights than who started it.
+ * The file holds host code.  So it is used only if it and @dir belong to the
+ * effective user and nobody else can write them.  A process that has, or had,
+ * more privileges than the user who started it does not use the file.
  *
- * Returns the number that was drawn at random when the file was made; 0 if
- * there is no file to be used: everything is then as without this call.
+ * Returns the random number chosen when the file was created.  Returns 0 if
+ * no file can be used: everything is then as without this call.
  */
 uint64_t tb_cache_open(const char *dir, uint64_t max_size, bool check,
                        const char *config);
 
 /**
  * tb_cache_program:
- * @program: any number that tells the program from others, mostly
+ * @program: a number that mostly differs from other programs'
  * @first: guest address of its first byte of code
  * @last: guest address of its last byte
  */
@@ -44,7 +44,7 @@ void tb_cache_program(uint64_t program, vaddr first, vaddr last);
  * tb_cache_save:
  * @threads: whether other threads of the guest run
  *
- * Append new blocks to the file; called with mmap_lock held.  With @threads,
+ * Append new TBs to the file; called with mmap_lock held.  With @threads,
  * this process must be about to end.
  */
 void tb_cache_save(bool threads);
@@ -52,31 +52,31 @@ void tb_cache_save(bool threads);
 /**
  * tb_cache_forked:
  *
- * Called in the child: new blocks are the parent's to save.
+ * Called in the child: the parent saves the new TBs.
  */
 void tb_cache_forked(void);
 
 /**
  * tb_cache_close:
  *
- * Use the file no longer, since the user or the root directory is another one
- * now.
+ * Stop using the file, e.g. because the user or the root directory has
+ * changed.
  */
 void tb_cache_close(void);
 
 /**
  * tb_cache_fault:
- * @addr: host address that SIGBUS was for
+ * @addr: host address of the SIGBUS
  *
  * Called by the signal handler.  Returns true if the file was truncated, or
- * there was no memory for it: the access can then be made again.
+ * there was no memory for it: the access can then be retried.
  */
 bool tb_cache_fault(const void *addr);
 
 /**
  * tb_cache_skip:
  *
- * If not NULL, tells whether a block at @pc must not come from the file, as
+ * If not NULL, returns true if a TB at @pc must not come from the file, as
  * its code depends on more than the bytes there.
  */
 extern bool (*tb_cache_skip)(vaddr pc);

@@ -24,7 +24,7 @@ typedef struct GuestBzip2 {
 
 typedef struct Bzip2Stream {
     NativeStream common;
-    bool is_small;              /* as the guest has asked for */
+    bool is_small;              /* as the guest has requested */
     bool begun;
     bz_stream host;
     int ret;                    /* of the host's last call */
@@ -96,7 +96,7 @@ static bool try_begin(NativeTry *call)
     }
     s = g_new0(Bzip2Stream, 1);
     s->common.coder = &coder;
-    /* Otherwise it says what it does. */
+    /* With verbosity, the decoder prints messages. */
     s->common.is_foreign = (int32_t)call->arg[1] != 0;
     s->common.is_synced = true;
     s->common.is_early = !g.bzalloc && !g.bzfree;
@@ -105,7 +105,7 @@ static bool try_begin(NativeTry *call)
     return false;
 }
 
-/* BZ2_bzDecompressEnd(strm), and to leave the stream to the guest */
+/* BZ2_bzDecompressEnd(strm); also leaves a stream to the guest */
 static bool try_end(NativeTry *call)
 {
     target_ulong strm = native_untagged(call->arg[0]);

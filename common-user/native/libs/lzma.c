@@ -1,8 +1,8 @@
 /*
  * Native bypass: decoders of liblzma
  *
- * Not with a memory limit: how much a decoder needs depends on the library's
- * version and on the size of pointers.
+ * Streams with a memory limit are left to the guest: a decoder's memory use
+ * depends on the library's version and on the size of pointers.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -46,7 +46,7 @@ enum {
     LZMA_AUTO,
 };
 
-/* What comes next, as lzma_code() of liblzma has it */
+/* The sequence of calls, as in liblzma's lzma_code() */
 typedef enum LzmaSequence {
     LZMA_SEQUENCE_RUN,
     LZMA_SEQUENCE_FINISH,
@@ -58,17 +58,17 @@ typedef struct LzmaStream {
     NativeStream common;
     int kind;
     uint32_t flags;
-    bool begun, finishing;      /* of the host's */
+    bool begun, finishing;      /* the host's decoder */
     lzma_stream host;
     lzma_ret ret;               /* of the host's last call */
     LzmaSequence sequence;
     uint64_t avail_in;          /* after the last call */
-    bool stalled;               /* that one has made no progress */
+    bool stalled;               /* the last call made no progress */
 } LzmaStream;
 
 static NativeStreams streams;
 
-/* The guest's: 401 for 5.4.1. Of several files, all have the same. */
+/* The guest's version: 401 for 5.4.1. All hooked files have it. */
 static int version = -1;
 
 static bool host_begin(LzmaStream *s)
@@ -110,7 +110,7 @@ static bool lzma_stream_code(NativeStream *common, NativeSlice *slice,
     }
     if ((s->ret == LZMA_OK || s->ret == LZMA_BUF_ERROR) &&
         action == LZMA_FINISH && slice->all_in && s->host.avail_in == 0) {
-        /* Only what follows the last byte depends on the action. */
+        /* The action matters only after the last byte of input. */
         s->finishing = true;
         s->ret = lzma_code(&s->host, LZMA_FINISH);
     }
@@ -155,10 +155,10 @@ static int host_version(void)
 }
 
 /*
- * Whether the guest's library decodes as the host's does.  Before 5.4, a
- * decoder that has filled the output may leave a byte of input that later ones
- * take; and 5.2.5 refuses some .lzma files.  Since 5.8.4, there is less output
- * before some errors.
+ * Whether the guest's library decodes exactly as the host's does.  Before 5.4,
+ * a decoder that has filled the output may leave a byte of input that later
+ * versions consume, and 5.2.5 refuses some .lzma files.  Since 5.8.4, there is
+ * less output before some errors.
  */
 static bool is_alike(void)
 {
@@ -166,15 +166,15 @@ static bool is_alike(void)
 }
 
 /*
- * Whether the host's library knows all filters: 5.6 has one for RISC-V.  Of
- * other streams, the guest's own code sees the first block's.
+ * Whether the host's library knows all filters: 5.6 has one for RISC-V.  Only
+ * for LZMA_STREAM_MT: else the guest's own code sees those of the first block.
  */
 static bool has_filters(void)
 {
     return host_version() >= 600 || version < 600;
 }
 
-/* The stream at the first argument, and its struct; or NULL */
+/* The stream of the first argument, its struct in @g; or NULL */
 static LzmaStream *find(NativeTry *call, GuestLzma *g)
 {
     target_ulong strm = native_untagged(call->arg[0]);
@@ -188,7 +188,7 @@ static LzmaStream *find(NativeTry *call, GuestLzma *g)
     return s ? container_of(s, LzmaStream, common) : NULL;
 }
 
-/* The same if it is the host's alone */
+/* As find(), if only the host decodes the stream */
 static LzmaStream *find_running(NativeTry *call, GuestLzma *g)
 {
     LzmaStream *s = find(call, g);
@@ -228,13 +228,13 @@ static bool try_begin(NativeTry *call)
                            (kind == LZMA_STREAM_MT && !has_filters());
     s->kind = kind;
     s->flags = flags;
-    /* The guest's threads would decode what the host has decoded. */
+    /* The guest's threads would repeat the work of the host. */
     s->common.is_synced = kind != LZMA_STREAM_MT;
     native_stream_begin(&streams, native_untagged(call->arg[0]), &s->common);
     return false;
 }
 
-/* Encoders, and decoders that are the guest's */
+/* Encoders, and decoders that are left to the guest */
 static bool try_begin_other(NativeTry *call)
 {
     LzmaStream *s = new_stream();
@@ -244,7 +244,7 @@ static bool try_begin_other(NativeTry *call)
     return false;
 }
 
-/* lzma_end(strm), and to leave the stream to the guest */
+/* lzma_end(strm); also leaves a stream to the guest */
 static bool try_end(NativeTry *call)
 {
     target_ulong strm = native_untagged(call->arg[0]);
@@ -256,7 +256,7 @@ static bool try_end(NativeTry *call)
     return false;
 }
 
-/* What lzma_code() of liblzma checks before it decodes */
+/* The checks of liblzma's lzma_code() before it decodes */
 static lzma_ret check_call(LzmaStream *s, const GuestLzma *g, uint32_t action)
 {
     if ((!g->next_in && g->avail_in) || (!g->next_out && g->avail_out) ||
@@ -362,8 +362,8 @@ static bool try_get_check(NativeTry *call)
 }
 
 /*
- * lzma_memlimit_set(strm, memlimit): the guest's own code answers, and but for
- * lzma_stream_decoder_mt()'s it knows what the stream has needed so far.
+ * lzma_memlimit_set(strm, memlimit): the guest's own code answers.  It knows
+ * the stream's memory use so far, except for lzma_stream_decoder_mt().
  */
 static bool try_memlimit_set(NativeTry *call)
 {
@@ -384,7 +384,7 @@ static bool try_memlimit_set(NativeTry *call)
 }
 
 /*
- * lzma_get_progress(strm, &in, &out): of others, the guest takes the struct's.
+ * lzma_get_progress(strm, &in, &out): other decoders use the struct's totals.
  */
 static bool try_get_progress(NativeTry *call)
 {
@@ -409,7 +409,7 @@ static bool try_crc(NativeTry *call)
     if (!buf) {
         return false;
     }
-    /* MIPS' n64 sign-extends what has 32 bits, signed or not. */
+    /* MIPS n64 sign-extends 32-bit values, signed or not. */
     call->result = call->fn->kind == 32
         ? (int32_t)lzma_crc32(buf, call->arg[1], call->arg[2])
         : lzma_crc64(buf, call->arg[1], call->arg[2]);

@@ -1,9 +1,9 @@
 /*
  * Native bypass: hashes of libcrypto
  *
- * SHA1_Update() and the like of OpenSSL: their structs are public, and what
- * EVP calls, too.  The hash functions are QEMU's own, as a library would not
- * take the state that they begin with.
+ * OpenSSL's SHA1_Update() and the like, which EVP calls, too: their structs
+ * are public.  The hash functions are QEMU's own, as a library would not
+ * accept the state that they begin with.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -20,15 +20,15 @@
 #include "user/page-protection.h"
 #include "stream.h"
 
-/* What is hashed without any signal: takes some milliseconds */
+/* Most bytes hashed without signals: takes some milliseconds */
 #define MOST_HASHED     (4 * MiB)
 
 #define SHA_BLOCK       64
 #define SHA512_BLOCK    128
 
 /*
- * SHA_CTX, SHA256_CTX and SHA512_CTX of the guest: openssl/sha.h.  What follows
- * num is of no concern here.
+ * SHA_CTX, SHA256_CTX and SHA512_CTX of the guest: openssl/sha.h.  Fields
+ * after num are not used here.
  */
 typedef struct GuestSha1 {
     abi_uint h[5], nl, nh;
@@ -48,7 +48,7 @@ typedef struct GuestSha512 {
     abi_uint num;
 } GuestSha512;
 
-/* Any of them */
+/* Host copy of any of these */
 typedef struct ShaContext {
     uint64_t h[8], nl, nh;
     uint8_t data[SHA512_BLOCK];
@@ -235,7 +235,7 @@ enum {
     SHA512,
 };
 
-/* Add @len bytes, as OpenSSL does, so that all of the struct is the same. */
+/* Add @len bytes as OpenSSL does, so that the whole struct is the same. */
 static void update(const ShaKind *kind, ShaContext *c, const uint8_t *data,
                    uint64_t len)
 {

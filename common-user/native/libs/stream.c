@@ -1,10 +1,10 @@
 /*
  * Native bypass: streams that the host's library decodes
  *
- * The host's library reads and writes buffers of QEMU's, never guest memory:
- * another thread may unmap that at any time, and a fault must not leave a
- * decoder half way. Input is read no farther than to where the guest's own code
- * may read.
+ * Host decoders read and write QEMU's buffers, never guest memory: another
+ * thread may unmap guest memory at any time, and a fault must not leave a
+ * decoder half way.  Input is read no farther than the guest's own code may
+ * read.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -24,34 +24,34 @@
 #include "user/page-protection.h"
 #include "stream.h"
 
-/* Arguments that are passed in registers and have no place on the stack */
+/* Number of arguments in registers that have no place on the stack */
 #ifndef NATIVE_REG_ARGS
 #define NATIVE_REG_ARGS 0
 #endif
 
-/* How many of a library's streams may be the host's */
+/* How many streams of a library the host may decode */
 #define MOST_STREAMS    256
 
-/* What the host decodes at once: the guest gets its signals in between. */
+/* Bytes that the host decodes at once: signals are delivered in between. */
 #define SLICE           (64 * KiB)
 
 /* Bytes before the input, for a stream that looks back */
 #define BEFORE          8
 
-/* What a call may decode that the guest makes, too */
+/* Most bytes per call that both host and guest decode */
 #define MOST_TWICE      (256 * KiB)
 
-/* What is read at once, without any signal: takes some milliseconds */
+/* Most bytes read at once, without signals: takes some milliseconds */
 #define MOST_READ       (16 * MiB)
 
-/* Of a thread */
+/* Per-thread data */
 typedef struct NativeThread {
     NativeStream *current;      /* the last one, or NULL */
-    /* How it is found again, if generation is still the same */
+    /* The key of @current, valid while generation is unchanged */
     const NativeStreams *all;
     uint64_t strm, state;
     unsigned generation;
-    /* zlib's inflate() gives back what inflatePrime() has put in. */
+    /* zlib's inflate() returns unused input of inflatePrime(), too. */
     uint8_t before[BEFORE], in[SLICE], out[SLICE];
 } NativeThread;
 
@@ -91,7 +91,7 @@ static NativeThread *this_thread(void)
     return thread;
 }
 
-/* With the lock held: what is to be found next time, too */
+/* With the lock held: remember @s for this thread's next call */
 static void set_current(NativeStreams *all, uint64_t strm, uint64_t state,
                         NativeStream *s)
 {
@@ -124,7 +124,7 @@ static GHashTable *new_table(void)
                                  unref_value);
 }
 
-/* @key is the stream's, and remains as it is. */
+/* @key is in @s, and must not change. */
 static void insert(GHashTable *table, uint64_t *key, NativeStream *s)
 {
     qatomic_inc(&s->refs);
@@ -205,7 +205,7 @@ void native_stream_end(NativeStreams *all, target_ulong strm, uint64_t state)
 }
 
 /*
- * With the lock held: the stream that has been begun at @strm becomes that of
+ * With the lock held: the stream begun at @strm becomes the stream of
  * @state.
  */
 static void adopt(NativeStreams *all, CPUState *cpu, uint64_t strm,
@@ -220,16 +220,16 @@ static void adopt(NativeStreams *all, CPUState *cpu, uint64_t strm,
         (s->is_synced || (!s->total_in && !s->total_out) ||
          g_hash_table_lookup(all->running, &state))) {
         /*
-         * It could not be initialised, and the old one goes on; or the struct
-         * of another one has been moved there.  But of a copy that the host
-         * has alone, the program may have set the totals.
+         * The initialisation failed and the old stream goes on, or another
+         * stream's struct was moved there.  But the totals of a copy that
+         * only the host decodes may have been set by the program.
          */
         remove_begun(all, strm);
         return;
     }
     remove_running(all, state);
     s->state = state;
-    /* Who sets a breakpoint in a function wants to see it run. */
+    /* With breakpoints, run the guest's own code so that gdb sees it. */
     if (!s->is_foreign && g_hash_table_size(all->running) < MOST_STREAMS &&
         QTAILQ_EMPTY(&cpu->breakpoints)) {
         insert(all->running, &s->state, s);
@@ -278,7 +278,7 @@ NativeStream *native_stream_find(NativeStreams *all, NativeTry *call,
     }
     if (s && s->is_synced &&
         (s->total_in != io->total_in || s->total_out != io->total_out)) {
-        /* The guest's own code has seen something else. */
+        /* The guest's own code has come to other totals. */
         pthread_mutex_lock(&lock);
         drop(all, s);
         pthread_mutex_unlock(&lock);
@@ -317,9 +317,9 @@ static size_t left_in_page(target_ulong addr)
 }
 
 /*
- * How many of @len bytes to decode at once. Only anonymous memory has no end
- * that the page table does not know; of a file, only the first page counts,
- * until that has been decoded.
+ * How many of @len bytes to decode at once.  The page table does not show
+ * whether a file ends inside its mapping.  So unless all memory is anonymous,
+ * take only the rest of the first page at a time.
  */
 static size_t prefix(target_ulong addr, target_ulong len, int prot,
                      bool *is_file)
@@ -389,7 +389,7 @@ void native_touch(NativeTry *call, target_ulong addr, size_t len)
     }
 }
 
-/* Raise the guest's signal if @slice lacks what cannot be accessed. */
+/* Raise the guest's signal if @slice is empty due to inaccessible memory. */
 static void fault(NativeTry *call, const NativeIO *io, const NativeSlice *slice)
 {
     if (!slice->in_len && !slice->all_in) {
@@ -421,7 +421,7 @@ bool native_has_version(int *version, const char *file, size_t size,
     const char *found = file, *end = file + size;
 
     while ((found = memmem(found, end - found, before, len))) {
-        /* As in the versions of symbols, and of compilers */
+        /* Part of the version of a symbol or a compiler */
         bool is_part = found > file && (found[-1] == '_' || found[-1] == '.' ||
                                         g_ascii_isdigit(found[-1]));
         unsigned minor, patch = 0;
@@ -460,7 +460,7 @@ uint64_t native_arg64(NativeTry *call, unsigned n, unsigned *next)
         *next = n + 1;
         return native_word(call, n);
     }
-    /* An ABI that aligns 64 bits in memory has them in an even register. */
+    /* ABIs that align 64-bit values in memory begin at an even register. */
     n = ABI_LLONG_ALIGNMENT == 8 ? ROUND_UP(n, 2) : n;
     *next = n + 2;
     first = native_word(call, n);
@@ -486,7 +486,7 @@ bool native_stream_run(NativeStreams *all, NativeTry *call, NativeStream *s,
     bool more, go_on, asked = false;
 
     if (s->is_synced) {
-        /* Unless the end is reached, it is not any more. */
+        /* No totals match this until the end is reached. */
         s->total_in = -1;
     }
     do {
@@ -499,7 +499,7 @@ bool native_stream_run(NativeStreams *all, NativeTry *call, NativeStream *s,
         slice.in_len = prefix(io->next_in,
                               MIN(io->avail_in, 512 + 16 * slice.out_len),
                               PAGE_READ, &in_file);
-        /* Only what the decoder needs may be behind the end of a file. */
+        /* Access a file only if needed: it may end before the buffer. */
         asks = !asked && (in_file || out_file);
         asked = true;
         if (asks) {
@@ -518,7 +518,7 @@ bool native_stream_run(NativeStreams *all, NativeTry *call, NativeStream *s,
         }
         native_read(call, io->next_in, thread->in, slice.in_len);
         if (slice.out_len && out_file && (!s->is_synced || s->is_early)) {
-            /* Find the end of a file before there is output to be lost. */
+            /* Fault behind a file's end now, before output can be lost. */
             cpu_stb_data_ra(call->env, native_untagged(io->next_out),
                             cpu_ldub_data_ra(call->env,
                                              native_untagged(io->next_out),

@@ -1,10 +1,10 @@
 /*
  * Native bypass: streams that the host's library decodes
  *
- * A decoder's state is the host library's, and the guest's own state is left as
- * it was. So nothing but handlers may touch a stream from then on. Until then
- * both decode, the host for itself: what is allocated, refused or said to be
- * wrong before the first byte of output comes from the guest's own code.
+ * Once the host alone decodes a stream, its state is in the host's library.
+ * The guest's own state is stale, so only handlers may touch the stream.
+ * Before, both decode, and the host's output is dropped: allocations, refusals
+ * and errors before the first output byte come from the guest's own code.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,11 +22,11 @@ typedef struct NativeSlice {
     const uint8_t *in;
     uint8_t *out;
     size_t in_len, out_len;
-    bool all_in, all_out;       /* nothing is left of the guest's */
+    bool all_in, all_out;       /* the guest has no more of it */
     size_t used, made;          /* set by NativeCoder.code() */
 } NativeSlice;
 
-/* The same for a guest's call: guest addresses, and what is left */
+/* The same for a guest's call: guest addresses and remaining bytes */
 typedef struct NativeIO {
     abi_ulong next_in, next_out;
     abi_ulong avail_in, avail_out;
@@ -34,8 +34,8 @@ typedef struct NativeIO {
 } NativeIO;
 
 /**
- * NativeCoder: what a library tells of its streams
- * @code: decode @slice; returns false if the guest's call is to end with that.
+ * NativeCoder: a library's functions for its streams
+ * @code: decode @slice; returns false if the guest's call must end with that.
  *        Must not access guest memory.
  * @store: write @io to the guest's struct
  * @free: free the host's state, and @s
@@ -49,22 +49,22 @@ typedef struct NativeCoder {
 /**
  * NativeStream: the beginning of a library's own struct
  * @coder: its functions
- * @begun: guest address of its struct, as native_stream_begin() was given it
- * @state: guest address of the guest's state, by which a stream is known: the
+ * @begun: guest address of its struct, as passed to native_stream_begin()
+ * @state: guest address of the guest's state, which identifies the stream: the
  *         guest may move the struct that points to it. 0 until it is found.
- * @strm: guest address of its struct if no copy of that will do, or 0
- * @is_synced: the guest's state is the same as the host's, so that any call may
- *             be left to it
- * @is_ready: the next call is the host's
- * @is_early: the first call with output is the host's, too
- * @is_foreign: the guest's for good.  Says so in place of an older one, as the
- *              memory of a state may be used again.
- * @total_in: what the guest's struct has, of a stream that is synced at least
+ * @strm: guest address of its struct if the library rejects copies, or 0
+ * @is_synced: the guest's state is the same as the host's, so that the guest's
+ *             own code can make any call
+ * @is_ready: the host alone makes the next call
+ * @is_early: the host alone makes the first call with output, too
+ * @is_foreign: always left to the guest's code.  It exists to replace an older
+ *              stream, as the memory of a state may be used again.
+ * @total_in: as in the guest's struct, at least if the stream is synced
  * @total_out: the same for output
- * @looks_back: the library may go back to input that it was not given
- * @progress: the guest's call under way has used input or made output
- * @is_busy: the host's library runs
- * @refs: the tables and threads that have it
+ * @looks_back: the library may go back to input before the slice
+ * @progress: the guest's current call has used input or made output
+ * @is_busy: the host's library is running on it
+ * @refs: number of tables and threads that refer to it
  */
 struct NativeStream {
     const NativeCoder *coder;
@@ -88,10 +88,10 @@ typedef struct NativeStreams {
  * native_stream_begin:
  * @all: the library's streams
  * @strm: guest address of a struct whose stream is about to be initialised
- * @s: what is to be its stream if that succeeds
+ * @s: its stream if the initialisation succeeds
  *
- * Remembered until the struct is used or ended: some bytes for each struct that
- * a guest initialises and does neither with.
+ * Remember @s until the struct is used or ended.  A struct that the guest only
+ * initialises costs some bytes.
  */
 void native_stream_begin(NativeStreams *all, target_ulong strm,
                          NativeStream *s);
@@ -103,8 +103,8 @@ void native_stream_begin(NativeStreams *all, target_ulong strm,
  *
  * A short cut for functions that a library's own initialisation calls.
  *
- * Returns: what this thread's last native_stream_begin() was given, if it was
- * for @strm and no stream has come or gone since; or NULL.
+ * Returns: the stream of this thread's last native_stream_begin(), if it was
+ * for @strm and no stream was added or removed since; or NULL.
  */
 NativeStream *native_stream_just_begun(NativeStreams *all, target_ulong strm);
 
@@ -114,8 +114,8 @@ NativeStream *native_stream_just_begun(NativeStreams *all, target_ulong strm);
  * @strm: guest address of the struct
  * @state: guest address of its state
  *
- * Forget the stream, which the guest's own code takes over; unless @strm is a
- * copy of its struct that will not do.
+ * Forget the stream: the guest's own code takes it over.  Do nothing to it if
+ * @strm is a copy of its struct that the library rejects.
  */
 void native_stream_end(NativeStreams *all, target_ulong strm, uint64_t state);
 
@@ -125,10 +125,10 @@ void native_stream_end(NativeStreams *all, target_ulong strm, uint64_t state);
  * @call: the guest's call
  * @strm: guest address of the struct
  * @state: guest address of its state
- * @io: what the struct has
+ * @io: input and output of the struct
  *
- * Returns: the stream, or NULL if it is the guest's. Remains valid until this
- * thread's next call, whatever others do.
+ * Returns: the stream, or NULL if it is the guest's. The stream remains valid
+ * until this thread's next call, whatever other threads do.
  */
 NativeStream *native_stream_find(NativeStreams *all, NativeTry *call,
                                  target_ulong strm, uint64_t state,
@@ -140,10 +140,10 @@ NativeStream *native_stream_find(NativeStreams *all, NativeTry *call,
  * @strm: guest address of the struct
  * @state: guest address of its state
  *
- * As native_stream_find(), without a look at the struct.
+ * As native_stream_find(), but ignores the struct's contents.
  *
- * Returns: what native_stream_begin() was given for @strm, if that has not been
- * found since; or the stream of @state; or NULL.
+ * Returns: the stream begun at @strm, if native_stream_find() has not found it
+ * since; or the stream of @state; or NULL.
  */
 NativeStream *native_stream_known(NativeStreams *all, target_ulong strm,
                                   uint64_t state);
@@ -153,13 +153,13 @@ NativeStream *native_stream_known(NativeStreams *all, target_ulong strm,
  * @all: the library's streams
  * @call: the guest's call
  * @s: the stream
- * @io: the guest's struct; updated
+ * @io: input and output of the guest's struct; updated
  * @action: for NativeCoder.code()
  *
- * Decode until there is no more input, or room for output, or code() says so.
- * The guest gets its signals in between, and then makes the call again.
+ * Decode until input or room for output ends, or code() returns false.  The
+ * guest gets its signals in between, and then makes the call again.
  *
- * Returns: false if the guest is to make the call.
+ * Returns: false if the guest's own code must make the call.
  */
 bool native_stream_run(NativeStreams *all, NativeTry *call, NativeStream *s,
                        NativeIO *io, int action);
@@ -169,8 +169,8 @@ bool native_stream_run(NativeStreams *all, NativeTry *call, NativeStream *s,
  * @call: the guest's call
  * @s: the stream
  *
- * Have @s for this thread until native_stream_leave(). Nothing in between may
- * access guest memory. If another thread has it, make the guest's call again.
+ * Lock @s for this thread until native_stream_leave(). Do not access guest
+ * memory in between. If another thread has @s, restart the guest's call.
  */
 void native_stream_enter(NativeTry *call, NativeStream *s);
 void native_stream_leave(NativeStream *s);
@@ -206,7 +206,7 @@ void native_write(NativeTry *call, target_ulong addr, const void *buf,
  * @g: where to copy it to
  * @size: its size
  *
- * Returns: false if it cannot be read, for the guest's own code to find that.
+ * Returns: false if it cannot be read: leave that to the guest's own code.
  */
 bool native_read_struct(NativeTry *call, target_ulong addr, void *g,
                         size_t size);
@@ -217,11 +217,11 @@ bool native_read_struct(NativeTry *call, target_ulong addr, void *g,
  * @addr: guest address
  * @len: bytes
  *
- * Have the host's library read guest memory until native_end_read().  It must
- * keep nothing, as it does not return if another thread unmaps that.
+ * Let the host's library read guest memory until native_end_read().  It must
+ * hold no resources: it does not return if another thread unmaps the memory.
  *
- * Returns: a host pointer; or NULL if the guest's own code is to read it, since
- * it is not accessible, or takes so long that signals would be late.
+ * Returns: a host pointer; or NULL if the guest's own code must read it, since
+ * it is inaccessible, has its tags checked, or is so long as to delay signals.
  */
 const void *native_begin_read(NativeTry *call, target_ulong addr,
                               target_ulong len);
@@ -280,14 +280,14 @@ void native_put(NativeTry *call, target_ulong addr, uint64_t value,
 
 /**
  * native_has_version:
- * @version: 100 times the guest's minor number, plus what follows that, if
- *           anything; or -1, and then set
+ * @version: 100 times the minor number of the guest's library, plus its patch
+ *           number, if any; if -1, it is set
  * @file: a library's file, with a NUL behind it
  * @size: its size
- * @before: what precedes its version there, and its major number
- * @behind: what follows it
+ * @before: the text before the minor number, including the major number
+ * @behind: the character after the version
  *
- * Returns: false if there is no version, or another one than @version.
+ * Returns: false if the file has no version, or one that is not @version.
  */
 bool native_has_version(int *version, const char *file, size_t size,
                         const char *before, char behind);
@@ -295,8 +295,8 @@ bool native_has_version(int *version, const char *file, size_t size,
 /**
  * native_arg64:
  * @call: the guest's call
- * @n: how many arguments, none of them of 64 bits, precede it
- * @next: where to put the number of the word behind it
+ * @n: number of arguments before it, none of them of 64 bits
+ * @next: set to the number of the word after it
  *
  * Returns: an argument of type uint64_t: two words on targets of 32 bits.
  */

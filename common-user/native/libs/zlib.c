@@ -27,38 +27,38 @@ typedef struct GuestZlib {
     abi_ulong adler, reserved;
 } GuestZlib;
 
-/* In place of a flush mode: inflateSync() */
+/* Flush mode that stands for inflateSync() */
 #define ZLIB_SYNC   (-1)
 
 typedef struct ZlibStream {
     NativeStream common;
     int wbits;
     bool is_outer;              /* inflateInit_() calls inflateInit2_(). */
-    bool has_allocator;         /* the guest's, which may count or fail */
+    bool has_allocator;         /* the guest's own: may count or fail */
     bool begun;
     z_stream host;
-    unsigned allocs;            /* of the host's: the second is the window */
-    uint8_t *dictionary;        /* a buffer, which a fault leaves behind */
+    unsigned allocs;            /* by the host: the second is the window */
+    uint8_t *dictionary;        /* a buffer, not freed by a fault */
     int ret;                    /* of the host's last call */
     /*
-     * Whether the guest's own would have a window: not if it has had all of the
-     * output in one call, which the host gives in several.
+     * Whether the guest's own state would have a window.  It has none if one
+     * guest call made all output, which the host makes in several calls.
      */
     bool has_window;
-    bool guest_window;          /* the guest's own has allocated one */
-    bool is_unchecked;          /* inflateSync() of the host's has said so */
-    bool keeps_adler;           /* that, or inflateValidate() */
+    bool guest_window;          /* the guest's state has allocated one */
+    bool is_unchecked;          /* set by inflateSync() */
+    bool keeps_adler;           /* is_unchecked, or inflateValidate() */
 } ZlibStream;
 
 static NativeStreams streams;
 
-/* The guest's: 213 for 1.2.13. Of several files, all have the same. */
+/* The guest's version: 213 for 1.2.13. All hooked files have it. */
 static int version = -1;
 
-/* zalloc of a struct that came without: that of the guest's library */
+/* The guest library's own zalloc, from a struct that came without one */
 static target_ulong zlib_alloc;
 
-/* Where a library of the guest's is, or was */
+/* Where a guest library is, or was, mapped */
 typedef struct ZlibImage {
     vaddr code, last, first, end;
 } ZlibImage;
@@ -103,7 +103,7 @@ static ZlibImage image_of(vaddr addr)
 static target_ulong guest_msg(NativeTry *call, const char *msg)
 {
     ZlibImage image;
-    uint64_t data[4];           /* as many as any target has, at least */
+    uint64_t data[4];           /* large enough for any target */
     vaddr first, end;
 
     if (!cpu_unwind_state_data(env_cpu(call->env), call->ra, data)) {
@@ -114,7 +114,7 @@ static target_ulong guest_msg(NativeTry *call, const char *msg)
          first = end + TARGET_PAGE_SIZE) {
         const char *host, *found;
 
-        /* Constants only */
+        /* Only read-only pages */
         end = first;
         while (end < image.end && !(page_get_flags(end) & PAGE_WRITE_ORG) &&
                native_accessible(end, TARGET_PAGE_SIZE, PAGE_READ)) {
@@ -235,13 +235,13 @@ static ZlibStream *zlib_stream(NativeStream *s)
     return s ? container_of(s, ZlibStream, common) : NULL;
 }
 
-/* Whether the guest has 1.2.9 or later, where no struct can be moved */
+/* Whether the guest has 1.2.9 or later, which rejects a moved struct */
 static bool checks_struct(void)
 {
     return version >= 209;
 }
 
-/* The stream at the first argument, and its struct; or NULL */
+/* The stream of the first argument, its struct in @g; or NULL */
 static ZlibStream *find(NativeTry *call, GuestZlib *g)
 {
     target_ulong strm = native_untagged(call->arg[0]);
@@ -263,7 +263,7 @@ static ZlibStream *find(NativeTry *call, GuestZlib *g)
     return s;
 }
 
-/* What inflateStateCheck() of zlib checks, as a state that is the host's is */
+/* The checks of zlib's inflateStateCheck(), for a state that is valid */
 static bool is_valid(NativeTry *call, const ZlibStream *s, const GuestZlib *g)
 {
     target_ulong strm = native_untagged(call->arg[0]);
@@ -272,8 +272,8 @@ static bool is_valid(NativeTry *call, const ZlibStream *s, const GuestZlib *g)
 }
 
 /*
- * For functions that ask the host alone: the stream if it is the host's, and
- * has been entered.
+ * For functions that query only the host: enter and return the stream, or NULL
+ * if it is not the host's alone.
  */
 static ZlibStream *enter_running(NativeTry *call)
 {
@@ -309,15 +309,15 @@ enum {
 };
 
 /*
- * With a smaller window, how far back a call with much output may refer depends
- * on its length.
+ * With a smaller window, the maximum distance in a call with much output
+ * depends on the length of that output.
  */
 static bool is_whole_window(int wbits)
 {
     return (abs(wbits) & 15) == 15;
 }
 
-/* Whether inflateReset2() takes it */
+/* Whether inflateReset2() accepts @wbits */
 static bool is_window(int wbits)
 {
     wbits = wbits < 0 ? -wbits : wbits < 48 ? wbits & 15 : wbits;
@@ -339,7 +339,7 @@ static bool is_refused(NativeTry *call, unsigned version_arg)
 
 /*
  * inflateInit_(strm, version, size), inflateInit2_(strm, wbits, ...),
- * others that make the struct a stream which is none of ours
+ * and other functions, whose streams are left to the guest
  */
 static bool try_init(NativeTry *call)
 {
@@ -368,7 +368,7 @@ static bool try_init(NativeTry *call)
     return false;
 }
 
-/* inflateEnd(strm), and to leave the stream to the guest */
+/* inflateEnd(strm); also leaves a stream to the guest */
 static bool try_end(NativeTry *call)
 {
     target_ulong strm = native_untagged(call->arg[0]);
@@ -386,7 +386,7 @@ enum {
     ZLIB_RESET_KEEP,
 };
 
-/* Whether the guest's own state is what it is taken for, if it matters */
+/* Whether the totals are those of the guest's struct, if synced */
 static bool is_in_step(const ZlibStream *s, const GuestZlib *g)
 {
     return !s->common.is_synced ||
@@ -407,7 +407,7 @@ static void reset(NativeTry *call, ZlibStream *s, int kind, int wbits)
     if (ret == Z_OK &&
         (s->common.is_synced || kind == ZLIB_RESET2 ||
          (kind == ZLIB_RESET && !s->is_unchecked))) {
-        /* The guest's is as fresh as the host's. */
+        /* The guest's own reset makes its state equal to the host's. */
         s->guest_window |= s->has_window;
         s->common.is_early = !s->has_allocator || s->guest_window;
         s->common.is_synced = true;
@@ -432,10 +432,10 @@ static bool try_reset(NativeTry *call)
     ZlibStream *s;
 
     if (!streams.begun || (kind == ZLIB_RESET2 && !is_window(wbits))) {
-        /* What the guest's own code refuses changes nothing. */
+        /* A call that the guest's own code refuses changes nothing. */
         return false;
     }
-    /* As it is initialised, too */
+    /* Called by the initialisation, too */
     s = zlib_stream(native_stream_just_begun(&streams, strm));
     if (!s || s->begun) {
         if (!native_read_struct(call, strm, &g, sizeof(g))) {
@@ -528,7 +528,7 @@ static bool try_inflate(NativeTry *call)
     if (!s->common.is_synced && s->wbits > 2 * MAX_WBITS && !s->keeps_adler &&
         io.total_in == 0 && io.total_out == 0 && s->common.total_in &&
         g.adler == 0) {
-        /* gzread(), into which a compiler has inlined inflateReset() */
+        /* gzread() with inflateReset() inlined by a compiler */
         reset(call, s, ZLIB_RESET, 0);
     }
     if (!is_valid(call, s, &g) || !g.next_out || (!g.next_in && g.avail_in)) {
@@ -545,7 +545,7 @@ static bool try_inflate(NativeTry *call)
     done = native_stream_run(&streams, call, &s->common, &io, flush);
     progress = s->common.progress;
     s->common.progress = false;
-    /* Behind the end of a stream with a checksum, it does not look any more. */
+    /* zlib makes no window in a call that ends a stream with a checksum. */
     s->has_window |= s->allocs > 1 &&
                      io.total_out != NATIVE_GET(&g, total_out) &&
                      (s->ret == Z_OK ||
@@ -588,7 +588,7 @@ static bool try_sync(NativeTry *call)
         native_write(call, strm + offsetof(GuestZlib, msg), &g.msg,
                      sizeof(g.msg));
         s->has_window = false;
-        /* Since 1.2.12: there is no checksum any more, not even by a reset. */
+        /* Since 1.2.12, it ends checksums; inflateReset() keeps them off. */
         s->is_unchecked = version >= 212;
         s->keeps_adler |= s->is_unchecked;
         inflateValidate(&s->host, !s->is_unchecked);
@@ -642,12 +642,12 @@ static bool try_set_dictionary(NativeTry *call)
     if (s->wbits > 0 && host_begin(s) &&
         inflateSetDictionary(&s->host, (const uint8_t *)"", 0) ==
         Z_STREAM_ERROR) {
-        /* Not now: it is not looked at. */
+        /* Not accepted now: zlib does not read it. */
         leave(call, s, Z_STREAM_ERROR);
         return !synced;
     }
     native_stream_leave(&s->common);
-    /* Of a raw stream's, what the window has room for */
+    /* A raw stream's dictionary: only the end that fits the window */
     skip = s->wbits < 0 && len > 1 << MAX_WBITS ? len - (1 << MAX_WBITS) : 0;
     len -= skip;
     if (len && !read_all(call, s, call->arg[1] + skip, len)) {
@@ -698,7 +698,7 @@ static bool try_set(NativeTry *call)
         return false;
     }
     if (call->fn->kind && s->wbits < 0 && s->common.is_synced) {
-        /* Before 1.2.12, even of what has no checksum */
+        /* Before 1.2.12, it takes effect even without a checksum. */
         return try_end(call);
     }
     native_stream_enter(call, &s->common);
@@ -710,17 +710,17 @@ static bool try_set(NativeTry *call)
             : inflatePrime(&s->host, call->arg[1], call->arg[2]);
     }
     leave(call, s, s->ret);
-    /* A reset keeps what the latter has set. */
+    /* The guest's code sets inflateValidate(), too: a reset keeps it. */
     return !s->common.is_synced && !call->fn->kind;
 }
 
-/* inflateGetHeader(strm, head): the guest's own fills that. */
+/* inflateGetHeader(strm, head): the guest's own code fills head. */
 static bool try_get_header(NativeTry *call)
 {
     GuestZlib g;
     ZlibStream *s = find(call, &g);
 
-    /* Once there is output, nothing comes from it. */
+    /* Once there is output, it has no effect. */
     return s && s->common.is_synced ? try_end(call) : false;
 }
 
@@ -810,7 +810,7 @@ static const char *const proof[] = {
 
 static bool zlib_accepts(const char *file, size_t size)
 {
-    /* Other implementations cut their output otherwise. */
+    /* Other implementations split their output differently. */
     return !memmem(file, size, "zlib-ng", 7) &&
            !memmem(file, size, "zlib-rs", 7) &&
            native_has_version(&version, file, size, " inflate 1.", ' ');
@@ -830,7 +830,7 @@ static NativeLibrary libz = {
 
 static void __attribute__((constructor)) register_libz(void)
 {
-    /* It cuts its output differently. */
+    /* zlib-ng splits its output differently. */
     if (!strstr(zlibVersion(), "ng")) {
         native_library_register(&libz);
     }
