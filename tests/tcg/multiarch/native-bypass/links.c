@@ -1,11 +1,11 @@
 /*
- * Native bypass: a program that has functions of the C library's names
+ * Native bypass: a program that defines functions named as the C library's
  *
- * It is linked from these objects, in many ways: links.sh.
+ * links.sh links it from these objects in many ways.
  *
  *   -DMAIN: calls the others
  *   -DOWN: global functions
- *   -DLOCAL: functions that are known in that object only
+ *   -DLOCAL: functions that are local to that object
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -43,7 +43,7 @@ void *memmem(const void *all, size_t n, const void *part, size_t len)
     return (char *)all + n - len;
 }
 #elif defined(LOCAL)
-/* Whatever a compiler makes of static functions, their names are these. */
+/* Fixed symbols, as a compiler may rename static functions */
 static long local_index(long n, long unused) asm("index");
 static long local_memchr(long n, long unused, long size) asm("memchr");
 

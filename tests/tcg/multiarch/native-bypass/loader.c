@@ -1,8 +1,8 @@
 /*
- * A C library that is its own loader and has no soname, as musl's is unless
- * its distributor gave it one.  It does not get to run.
+ * A C library that is its own loader and has no soname, like musl unless its
+ * distributor gave it one.  It never runs.
  *
- *   -DDLS2B -DDLS3: with the functions by which musl's is known
+ *   -DDLS2B -DDLS3: with the functions by which QEMU knows musl
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,7 +14,7 @@ void *memcpy(void *dst, const void *src, size_t n)
     return NULL;
 }
 
-/* Of a local symbol, nobody says that it is the C library's. */
+/* A local symbol is not a function of the C library. */
 static __attribute__((used)) int local(void) asm("strlen");
 
 static int local(void)

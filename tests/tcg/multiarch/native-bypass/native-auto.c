@@ -1,9 +1,9 @@
 /*
  * Native bypass: --native-bypass auto
  *
- * A call by address is told from translated code by where it faults: at the
- * function's entry, of which nothing has been executed.  Some functions load
- * with their first instruction, so these two are chosen that do not.
+ * A native call faults at the function's entry, before any instruction of it;
+ * translated code faults later.  Some functions load with their first
+ * instruction, so the test uses two that do not.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,7 +18,7 @@
 
 #include "native-test.h"
 
-/* The code of "return n", and the bit by which Thumb code is called */
+/* The code of "return n", on Arm also as Thumb code */
 #if defined(__i386__) || defined(__x86_64__)
 typedef uint8_t Code;
 # define RETURN(n)      { 0xb8, n, 0, 0, 0, 0xc3 }
@@ -47,7 +47,7 @@ typedef uint32_t Code;
 #endif
 static const Code seven[] = RETURN(7), nine[] = RETURN(9);
 
-/* Arm's and MIPS' glibc has no tables, QEMU's vdso for i386 a wrong one. */
+/* Arm's and MIPS' glibc has no unwind tables, QEMU's i386 vdso wrong ones. */
 #if defined(__x86_64__) || defined(__aarch64__)
 # define CAN_UNWIND     true
 #else
@@ -56,7 +56,7 @@ static const Code seven[] = RETURN(7), nine[] = RETURN(9);
 
 typedef void *MemccpyFn(void *dst, const void *src, int c, size_t n);
 
-/* One that has no resolver, for copies of the code that no loader sees */
+/* A function without resolver, for copies of the code that no loader sees */
 #ifdef __s390x__
 # define PLAIN  ((MemccpyFn *)wmempcpy)
 #else
@@ -77,7 +77,7 @@ static uintptr_t code_of(void *function)
 #endif
 }
 
-/* For unwinding: a function of which it is known that it calls one of ours */
+/* For unwinding: a known caller of the tested function */
 static void *__attribute__((noinline)) call(MemccpyFn *fn, void *dst,
                                             const void *src, int c, size_t n)
 {
@@ -108,11 +108,11 @@ static bool look(siginfo_t *info, mcontext_t *mc)
     if (CAN_UNWIND) {
         _Unwind_Backtrace(look_for_call, NULL);
     }
-    /* What is not mapped yet comes into being. */
+    /* Make the missing page accessible. */
     return info->si_addr == missing && !mprotect(missing, page, PROT_RW);
 }
 
-/* Is a call of @fn native?  Then all of it is exact. */
+/* Is a call of @fn native?  Then its context must be exact. */
 static bool is_native(MemccpyFn *fn, const char *who)
 {
     char area[8] = "";
@@ -134,7 +134,7 @@ static bool is_native(MemccpyFn *fn, const char *who)
     return true;
 }
 
-/* A fault is fixed, and the call made again. */
+/* The handler fixes a fault, and the call restarts. */
 static void test_restart(void)
 {
     char *p = map_pages(NULL, 2 * page, PROT_NONE), area[64];
@@ -173,7 +173,7 @@ static void test_processes(void)
     }
 }
 
-/* Definitions of the program's own: one is not called by the C library. */
+/* A definition of the program's own, which the C library does not call */
 static unsigned own_calls;
 
 size_t wcsnlen(const wchar_t *s, size_t n)
@@ -196,7 +196,7 @@ static void test_own(void)
           own_calls - before);
 }
 
-/* The calls that the functions make themselves, and those of all others */
+/* Calls that the C library makes itself, and calls of the program */
 static void test_inside(void)
 {
     char text[200], *copy;
@@ -209,7 +209,7 @@ static void test_inside(void)
     free(copy);
 }
 
-/* @mem: /proc/self/mem, or -1 to store it */
+/* @mem: /proc/self/mem, or -1 for plain stores */
 static void write_code(uintptr_t at, int mem)
 {
     const char *code = (const char *)seven;
@@ -226,14 +226,14 @@ static void write_code(uintptr_t at, int mem)
         CHECK(pwrite(mem, code, size, at) == size, "/proc/self/mem");
         return;
     }
-    /* volatile, or it is a call of memcpy() */
+    /* volatile, or the compiler calls memcpy() */
     for (volatile char *p = (char *)at; size--;) {
         *p++ = *code++;
     }
     flush_code((char *)at, sizeof(seven));
 }
 
-/* Native calls write over code that has been executed, also over two pages. */
+/* Native calls overwrite code that has been executed, also on two pages. */
 static void test_write(void)
 {
     typedef void *CopyFn(void *dst, const void *src, size_t n);
@@ -262,7 +262,7 @@ static void patch(uintptr_t function)
           "mprotect() again");
 }
 
-/* Who writes to a function gets what was written. */
+/* After a write to a function, calls run the new code. */
 static void test_patch(void)
 {
     uintptr_t at = (uintptr_t)memccpy & -page;
@@ -273,7 +273,7 @@ static void test_patch(void)
     patch((uintptr_t)memccpy);
     CHECK(call(memccpy, bad, bad, 0, 1) == (void *)7, "not patched");
 
-    /* Many C libraries have a resolver of this one, which runs once more. */
+    /* Many C libraries have a resolver for it, which dlsym() runs again. */
     patch((uintptr_t)memchr);
     again = dlsym(RTLD_DEFAULT, "memchr");
     CHECK(again == memchr && call(again, bad, bad, 0, 1) == (void *)7,
@@ -300,7 +300,7 @@ static int find_code(struct dl_phdr_info *info, size_t size, void *data)
     return 0;
 }
 
-/* It does not if the host has the guest's memory at other addresses. */
+/* It uses host addresses: true if they are the guest's addresses. */
 static bool shows_memory(int mem)
 {
     long probe = (long)&probe, seen = 0;
@@ -309,7 +309,7 @@ static bool shows_memory(int mem)
            sizeof(seen) && seen == probe;
 }
 
-/* Another copy of the code, and what takes its place */
+/* Another mapping of the code, and mappings that replace it */
 static void test_mapping(void)
 {
     size_t offset, size, at;
@@ -332,14 +332,14 @@ static void test_mapping(void)
     CHECK(p != MAP_FAILED && is_native(fn, "second copy"), "translated");
     if (shows_memory(mem)) {
 #ifdef __aarch64__
-        /* The kernel writes, and then the guest tells. */
+        /* The kernel writes, and then the guest flushes. */
         write_code((uintptr_t)fn, mem);
         flush_code((char *)fn, sizeof(seven));
         CHECK(call(fn, bad, bad, 0, 1) == (void *)7, "patched: native");
 #endif
         munmap(p, size);
 
-        /* Nobody tells, but nothing has been translated yet. */
+        /* No flush, but nothing has been translated yet. */
         p = mmap(p, size, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, offset);
         fn = (MemccpyFn *)(p + at);
         write_code((uintptr_t)fn, mem);
@@ -357,7 +357,7 @@ static void test_mapping(void)
     close(mem);
 }
 
-/* There is one address of a function, however it is asked for. */
+/* A function has one address, however it is looked up. */
 static void test_addresses(void)
 {
     static const struct {
@@ -380,7 +380,7 @@ static void test_addresses(void)
           dlsym(RTLD_NEXT, "wcsnlen") != wcsnlen, "wcsnlen");
 }
 
-/* Calls from the same library skip what sets r2, the first two instructions. */
+/* Calls from the same library skip the first two instructions: they set r2. */
 static void test_local(void)
 {
 #ifdef __powerpc64__

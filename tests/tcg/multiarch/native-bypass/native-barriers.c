@@ -1,7 +1,7 @@
 /*
  * Native bypass: calls that barriers.sh looks for in a log of "-d op"
  *
- * The first and the last of them are made while there is a second thread.
+ * There is a second thread from the first to the last of them.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,7 +13,7 @@ static void *wait_for_end(void *arg)
 {
     char c;
 
-    /* At the end of the file the other thread is done. */
+    /* End of file: the other thread is done. */
     return read(*(int *)arg, &c, 1) ? arg : NULL;
 }
 
@@ -27,7 +27,7 @@ int main(void)
     if (pipe(fds) || pthread_create(&thread, NULL, wait_for_end, &fds[0])) {
         die("pipe or thread");
     }
-    /* Of which this program makes no other call, nor does any library. */
+    /* Neither this program nor a library calls these elsewhere. */
     strncat(strcpy(copy, ""), buffer, 2);
     memmove(copy, buffer, sizeof(copy));
     CHECK(strcspn(copy, "r") == 3, "%s", copy);

@@ -1,8 +1,8 @@
 /*
  * Test --native-bypass: MPX's bound registers, on i386 and x86_64
  *
- * A return without the BND prefix makes them all-embracing, that of a native
- * call, too.
+ * A return without the BND prefix makes them allow all addresses, also that of
+ * a native call.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -35,7 +35,7 @@ static bool enable_mpx(void)
 
 typedef size_t StringFn(const char *);
 
-/* What is in BND0, set before a call that keeps it */
+/* Whether BND0, set before a BND call, allows all after it */
 static bool embraces_all(StringFn *fn)
 {
     uintptr_t bounds[2] = { 1, 1 };
@@ -61,7 +61,7 @@ static bool embraces_all(StringFn *fn)
     return bounds[0] == 0 && bounds[1] == 0;
 }
 
-/* With and without the prefix */
+/* Returns with and without BND */
 StringFn keeps, clears;
 asm(".pushsection .text\n"
     "keeps: .byte 0xf2\n\tret\n"

@@ -1,9 +1,9 @@
 /*
  * Native bypass: a call of each function of the table, for the fault tests
  *
- * The arguments are made from the types in the table's rows, such that it is
- * known of each operand which bytes a plain loop would access: all from the
- * beginning to the end, which is where the terminator stands.
+ * The arguments are made from the types in the table's rows, so that a test
+ * knows which bytes of each operand a plain loop would access: all from the
+ * start to the end, where the terminator is.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -24,7 +24,7 @@ static size_t function_count;
 #define FOR_EACH_FUNCTION(f) \
     for (const Function *f = functions; f < functions + function_count; f++)
 
-/* Only some guests are told whether it was a write: -1 if not. */
+/* Whether the access was a write; -1 if the guest is not told */
 #if defined(__x86_64__) || defined(__i386__)
 # define CONTEXT_WRITE(mc)      (((mc)->gregs[REG_ERR] & 2) != 0)
 #else
@@ -36,7 +36,7 @@ typedef struct Operand {
     NativeType type;
     /* In characters, from the start: */
     size_t size;
-    size_t written;         /* from here on; the size if nothing is */
+    size_t written;         /* first one written; size if none */
     size_t nul;             /* SIZE_MAX if there is none */
 } Operand;
 
@@ -48,43 +48,43 @@ struct Call {
     char *cell;             /* for an argument of the type strp */
 
     /* The outcome: */
-    uintptr_t result;       /* comparable: of an int the sign */
+    uintptr_t result;       /* comparable: an int's sign */
     bool returned;
     int faults;
-    siginfo_t info;         /* of the last one, as the rest */
+    siginfo_t info;         /* of the last fault, as the rest */
     uintptr_t pc, seen_arg[4];
     int write;              /* -1: not known */
 
-    /* What is expected, if set_up() has found it out */
+    /* The expected outcome, if set_up() has found it */
     bool good;
     uintptr_t good_result;
     char *good_cell;
 
-    bool fix;               /* the handler is to fix the page and return */
+    bool fix;               /* the handler fixes the page and returns */
     void (*in_handler)(Call *c);
     sigjmp_buf env;
 };
 
-/* Something is wrong with a call if the handler comes that often. */
+/* A call that faults so often is wrong. */
 #define MAX_FAULTS  50
 
 /*
- * Where the operands are: arenas of a few pages with an inaccessible one at
- * either end.  They are of a file, whence a page that was unmapped comes back
- * with what it held.  QEMU copies long strings in one pass if they are more
- * than 1 MiB apart.
+ * The operands are in arenas of a few pages, with an inaccessible page at
+ * either end.  Arenas map a file, so that an unmapped page can come back with
+ * its contents.  QEMU copies long strings in one pass if they are more than
+ * 1 MiB apart.
  */
 #define ARENAS      4
 #define MAX_PAGES   12
 #define ARENA_SPACE (2 << 20)
 
-static size_t pages = 6;            /* of each arena that are used */
+static size_t pages = 6;            /* in use in each arena */
 static char *arena[ARENAS];
-static char *image[ARENAS];         /* what the arenas held before a call */
-static char *expected[ARENAS];      /* and are to hold after it */
+static char *image[ARENAS];         /* the arenas before a call */
+static char *expected[ARENAS];      /* and, as expected, after it */
 static int arena_fd, empty_fd;
 
-/* What is being tried, for messages */
+/* The current trial, for messages */
 static struct {
     const char *test;
     long shape, page, kind;
@@ -98,7 +98,7 @@ static inline void describe(const Call *c)
            (long)c->op[0].size, now.shape, now.page, now.kind);
 }
 
-/* As CHECK(), of a call */
+/* CHECK() for a call */
 #define EXPECT(c, cond, ...) \
     do { \
         if (!(cond)) { \
@@ -119,13 +119,13 @@ static inline void init_functions(void)
     }
 }
 
-/* Goes on while the operands are the same, or characters are in the set */
+/* Whether it continues while operands are equal, or characters in the set */
 static inline bool is_alike(const Function *f)
 {
     return f->result == TYPE_int || !strcmp(f->name, "strspn");
 }
 
-/* Whether what the function reads ends at some character */
+/* Whether the function stops reading at some character */
 static inline bool looks_for_end(const Function *f)
 {
     return f->ends || f->result == TYPE_int ||
@@ -138,16 +138,16 @@ static inline bool stops(const Function *f)
     return f->sizes && looks_for_end(f) && !f->pads && !f->down;
 }
 
-/* Of the table's functions with two lengths, the second operand's is free. */
+/* Whether the length of operand @k is free: the second of two lengths */
 static inline bool is_needle(const Function *f, unsigned k)
 {
     return k == 1 && f->sizes == 2;
 }
 
 /*
- * A call with @n characters in each operand, to be tried is the operand
+ * Prepare a call with @n characters in each operand, which tests the operand
  * @tested.  If @open, there is no terminator where n makes it unnecessary;
- * if @huge, n is the largest number that there is.
+ * if @huge, n is SIZE_MAX.
  */
 static inline void prepare(Call *c, const Function *f, char *const where[2],
                            size_t n, unsigned tested, bool open, bool huge)
@@ -180,7 +180,7 @@ static inline void prepare(Call *c, const Function *f, char *const where[2],
                      &c->cell, c->arg);
 }
 
-/* Put the contents into an operand, as far as there is memory. */
+/* Fill an operand, as far as there is memory. */
 static inline void fill_operand(const Call *c, unsigned k, const char *limit)
 {
     const Operand *o = &c->op[k];
@@ -230,8 +230,8 @@ static inline bool same_arenas(char *const a[], char *const b[],
 }
 
 /*
- * Whether a call that has faulted has left the memory as it was, but for a byte
- * of each page, and one where what it copies ends, that precede the fault.
+ * Whether a call that has faulted has left memory unchanged, except for a byte
+ * of each page, and one at the end of the copy, all before the fault.
  */
 static inline bool is_unwritten(const Call *c)
 {
@@ -256,7 +256,7 @@ static inline bool is_unwritten(const Call *c)
     return written <= pages + 1;
 }
 
-/* What can be wrong with a page */
+/* The ways in which a page is bad */
 typedef enum { NO_ACCESS, READ_ONLY, UNMAPPED, BEYOND_END, BAD_KINDS } Bad;
 
 static const struct {
@@ -269,8 +269,8 @@ static const struct {
 };
 
 /*
- * Whether guest code does itself what is short: it writes until it faults,
- * and of SIGBUS, QEMU then tells an address of the host.
+ * Whether guest code handles short operands itself: it writes until it faults,
+ * and for SIGBUS, QEMU then reports a host address.
  */
 static inline bool in_guest_code(const Function *f)
 {
@@ -294,7 +294,7 @@ static inline void spoil(char *p, Bad bad)
     }
 }
 
-/* Make the page good that @addr is in; false if it is none of an arena. */
+/* Fix the page of @addr; return false if it is in no arena. */
 static inline bool fix(const void *addr)
 {
     char *p = (char *)((uintptr_t)addr & -page);
@@ -372,10 +372,10 @@ static bool on_fault(siginfo_t *info, mcontext_t *mc)
 static void __attribute__((noinline)) call_native(Call *c)
 {
     c->result = native_call(c->f->row, c->f->call, c->arg);
-    getpid();   /* where asynchronous ones of MTE are delivered */
+    getpid();   /* delivers MTE's asynchronous faults */
 }
 
-/* Make the call, and tell whether it has returned. */
+/* Make the call; return whether it has returned. */
 static inline bool run(Call *c)
 {
     Call *outer = current;
@@ -401,8 +401,8 @@ static inline bool run(Call *c)
 }
 
 /*
- * Find out what a call does by making it with nothing wrong, and take that
- * back: "image" and "expected" are the arenas before and after it.
+ * Find out what a call does by making it without bad pages, and undo it:
+ * "image" and "expected" are the arenas before and after it.
  */
 static inline bool try_out(Call *c, unsigned first)
 {
@@ -426,17 +426,17 @@ static inline bool set_up(Call *c, const Function *f, char *const where[2],
     return try_out(c, first);
 }
 
-/* Both NULL, or as far into the first operand; the end at 4 GiB is 0, too. */
+/* Both NULL, or at the same offset in operand 0; 0 may be the end at 4 GiB. */
 static inline bool same_address(const Call *c, const char *p,
                                 const Call *d, const char *q)
 {
     return (!p && !q) || p - c->op[0].start == q - d->op[0].start;
 }
 
-/* What the access of a byte raises in translated code */
+/* The signal that a byte access raises in translated code */
 static inline siginfo_t access_byte(char *p, bool write)
 {
-    /* volatile, since to access it is all that this does */
+    /* volatile, since only the access matters */
     volatile char *byte = p;
 
     caught.info = (siginfo_t) { };
@@ -449,8 +449,8 @@ static inline siginfo_t access_byte(char *p, bool write)
 }
 
 /*
- * That the call has had @faults faults, and has done what is expected.  It may
- * have been @like that has found that out, with other arenas.
+ * Check that the call had @faults faults, and did what is expected.  @like has
+ * found that out, maybe with other arenas.
  */
 static inline void check_done(Call *c, const Call *like, int faults)
 {
@@ -468,7 +468,7 @@ static inline void check_done(Call *c, const Call *like, int faults)
     }
 }
 
-/* Make a call that faults so often with a page bad; take back what it did. */
+/* Make a call that faults @faults times while page @p is bad; undo it. */
 static inline void fix_one(Call *c, char *p, Bad bad, int faults)
 {
     if (!address_known(c->f, bad)) {
@@ -501,7 +501,7 @@ static inline void init_calls(void)
     }
     use_pages(pages);
 
-    /* What all else is judged by */
+    /* All tests rely on same_arenas(). */
     for (unsigned i = 0; i < 2 * pages; i++) {
         char *p = arena[i / pages] + i % pages * page + i;
 

@@ -1,9 +1,9 @@
 /*
  * Test --native-bypass: programs whose calls of these functions are checked
  *
- * Linked with a library that stands for one which checks calls, which is this
- * file with LIBRARY defined; or with AddressSanitizer: "native-checked SIZE"
- * then copies SIZE bytes to where there is room for 10.
+ * Linked with a library that stands for a checker of calls (this file with
+ * LIBRARY defined), or with AddressSanitizer: then, "native-checked SIZE"
+ * copies SIZE bytes to a buffer of 10.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,7 +18,7 @@ int checked;
 
 size_t strlen(const char *s)
 {
-    /* volatile, or it is made a call of itself */
+    /* volatile, or the loop becomes a call */
     const volatile char *p = s;
 
     checked++;

@@ -1,12 +1,12 @@
 /*
  * Native bypass: what the translators take for a stub
  *
- * Random code: markers with names that QEMU has and others, cut off by the end
- * of a page, and instructions that are nearly a marker.  Each ends with the
- * return or the signal that can be told beforehand, at the PC of the marker.
+ * Random code: markers with known and unknown names, cut off by the end of a
+ * page, and instructions that are nearly a marker.  Each must end with the
+ * predicted return or signal, at the PC of the marker.
  *
- * Run without the option (argument "off"): the marker is what the
- * architecture makes of it, whatever follows.
+ * Without the option (argument "off"), the marker is what the architecture
+ * defines, whatever follows.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -44,7 +44,7 @@ static const Unit nop = 0x60000000;
 static const Unit nop = 0x00000000;
 #endif
 
-/* What the marker raises without the option; not on MIPS */
+/* The marker's signal without the option; none on MIPS */
 #ifdef __loongarch64
 # define UNMARKED   SIGTRAP
 #else
@@ -52,14 +52,14 @@ static const Unit nop = 0x00000000;
 #endif
 
 /*
- * Places for code: a page, and what is behind it.  Not the end of a file: to
- * fetch any instruction from behind it ends QEMU, with the option or without.
+ * Places for code: a page, and what follows it.  Not the end of a file: an
+ * instruction fetch beyond it ends QEMU, with the option or without.
  */
 enum { WHOLE, NONE, UNMAPPED, NO_EXEC, TOP, PLACES };
 
 static char *places[PLACES];
 
-/* A trial: code, where the marker is in it, and how it ends */
+/* A trial: code, the marker's offset in it, and how it ends */
 static const char *what;
 static char image[128];
 static size_t image_size, marker;
@@ -100,7 +100,7 @@ static void append_stub(const char *name)
     append(name, strlen(name) + 1);
 }
 
-/* A function, or a name that libnative.so exports and QEMU does not have */
+/* A function, or a name that libnative.so exports and QEMU does not know */
 static const NativeRow *random_row(bool function)
 {
     const NativeRow *row;
@@ -121,8 +121,8 @@ static void make_arguments(const NativeRow *row)
 
 #if defined(__i386__) || defined(__x86_64__)
 /*
- * A stub with its stack at the end of a page.  Where it returns to, there is
- * an illegal instruction, since the stack of the caller is lost.
+ * A stub with its stack at the end of a page.  It returns to an illegal
+ * instruction, since the stack of the caller is lost.
  */
 static void make_stack(void)
 {
@@ -155,7 +155,7 @@ static void make_stack(void)
     }
 }
 
-/* Instructions that are nearly a marker, before what would make them one */
+/* Instructions that are nearly a marker, before a stub's name */
 static void make_other(void)
 {
     static const uint8_t prefixes[] = {
@@ -177,7 +177,7 @@ static void make_other(void)
             append_byte(0x40 + below(16));              /* REX */
         }
 #endif
-        /* Behind one prefix, the name is where it would be looked for. */
+        /* After one prefix, the name is at the offset of a stub's name. */
         append(native_stub, MARKER_SIZE);
         append("strlen", sizeof("strlen"));
         return;
@@ -211,7 +211,7 @@ static void append_near_marker(uint32_t mask)
 }
 #endif
 
-/* Where instructions that differ in one of these bits are no marker */
+/* A marker with one of these bits changed is no marker. */
 #ifdef OTHER_BITS
 static void make_other(void)
 {
@@ -230,7 +230,7 @@ static void make_other(void)
 
     expected = SIGILL;
     if (below(2)) {
-        append_near_marker(0x03ff);         /* No opcode 00 to 03 is good. */
+        append_near_marker(0x03ff);         /* Opcodes 00-03 are invalid. */
         return;
     }
     what = "EXECUTE of the marker";
@@ -264,7 +264,7 @@ static void make_other(void)
         /* Thumb has an immediate of 6 bits; 0x3c is semihosting's. */
         what = "Thumb HLT";
         thumb = true;
-        /* It has other nops. */
+        /* Thumb's nops differ. */
         image_size = marker = 0;
         append_like_marker((0xba80 | below(0x3c)) * 0x10001, -1);
     }
@@ -301,7 +301,7 @@ static void make_other(void)
 }
 #endif
 
-/* A true marker, and some name or other */
+/* A real marker, and a name of some kind */
 static void make_named(int kind)
 {
     const NativeRow *row = random_row(kind != 4);
@@ -311,7 +311,7 @@ static void make_named(int kind)
     append_stub(row->name);
     name = image + image_size - len - 1;
     if (!off) {
-        /* Whatever there is for the return, it is not what returns. */
+        /* The marker returns: what follows it is not executed. */
         for (char *p = image + marker + MARKER_SIZE; p < name; p++) {
             *p = random();
         }
@@ -351,7 +351,7 @@ static void make_named(int kind)
     append_byte(0);
 }
 
-/* How what is in the image ends, of which @visible bytes are there */
+/* Predict how the image ends, of which @visible bytes are mapped. */
 static void expect_named(size_t visible, int place)
 {
     size_t stub = marker + sizeof(native_stub);
@@ -387,7 +387,7 @@ static void expect_named(size_t visible, int place)
 static __attribute__((noinline)) long call(uintptr_t p)
 {
 #ifdef __mips__
-    /* What is not taken for a stub is a harmless system call. */
+    /* If it is no stub, the marker is a harmless system call. */
     register long v0 asm("$2") = SYS_getpid;
     register long a0 asm("$4") = area.args[0];
     register long a1 asm("$5") = area.args[1];
@@ -395,7 +395,7 @@ static __attribute__((noinline)) long call(uintptr_t p)
     register long a3 asm("$7") = area.args[3];
     register long t9 asm("$25") = p;
 
-    /* volatile, since it is to be called whatever comes of it */
+    /* volatile, since the result may be unused */
     asm volatile("jalr %1\n\tnop"
                  : "+r" (v0), "+r" (t9), "+r" (a0), "+r" (a1), "+r" (a2),
                    "+r" (a3) : :
@@ -421,7 +421,7 @@ static void run_trial(int trial)
     what = "nearly the marker";
     thumb = makes_syscall = false;
     kind = below(8);
-    /* A marker in the middle of a block */
+    /* A marker in the middle of a TB */
     for (int nops = below(3); nops > 0; nops--) {
         append(&nop, sizeof(nop));
     }
@@ -441,7 +441,7 @@ static void run_trial(int trial)
         visible = below(image_size - marker + 1) / sizeof(nop) * sizeof(nop) +
                   marker;
         if (place == TOP && visible < marker + MARKER_SIZE) {
-            /* QEMU asserts that no instruction is across this end. */
+            /* QEMU asserts that no instruction crosses this end. */
             visible = marker + MARKER_SIZE;
         }
         offset = page - visible;
@@ -479,7 +479,7 @@ static void make_places(void)
     mprotect(places[NONE] + page, page, PROT_NONE);
     munmap(places[UNMAPPED] + page, page);
     mprotect(places[NO_EXEC] + page, page, PROT_RW);
-    /* Not on Arm, where a jump to there is one to the kernel's page. */
+    /* Not on Arm, where a jump there goes to the kernel's page. */
 #if defined(__i386__)
     places[TOP] = map_pages((char *)-page, page, PROT_RWX);
 #elif defined(__mips__) && _MIPS_SIM == _ABIO32

@@ -1,11 +1,11 @@
 /*
  * Test --native-bypass: programs that the guest executes
  *
- * A child is bypassed if its own QEMU is told so, and is undisturbed if not.
- * As "native-exec child STATUS", this is the child: it prints whether its
- * functions are those of libnative.so, and exits with STATUS.  As "native-exec
- * close FILE", it does that with STATUS 7, but closes stderr in an exit handler
- * and writes to FILE then, as file descriptor 2.
+ * A child makes native calls if its own QEMU is told so, and is unchanged if
+ * not.  "native-exec child STATUS" is the child: it prints whether its
+ * functions are libnative.so's, and exits with STATUS.  "native-exec close
+ * FILE" does the same with STATUS 7, but an exit handler closes stderr and
+ * writes to FILE, as file descriptor 2.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -65,7 +65,7 @@ static void close_stderr(void)
     child(0);
 }
 
-/* Have a shell execute @command, which is to print @expected and exit so. */
+/* A shell executes @command, which must print @expected, exit with @status. */
 static void check(const char *command, const char *expected, int status)
 {
     FILE *pipe = popen(command, "r");
@@ -85,7 +85,7 @@ static void check(const char *command, const char *expected, int status)
 
 /*
  * Execute ourselves, or another architecture's build, with @bypass in the
- * environment.  @vars: what the names of the other variables begin with
+ * environment.  @vars: the prefix of the other variables' names
  */
 static void check_qemu(const char *vars, const char *bypass, bool native)
 {
@@ -130,7 +130,7 @@ int main(int argc, char **argv)
         check_qemu("NATIVE_OTHER_", dir, true);
         check_qemu("NATIVE_OTHER_", lib, false);
     }
-    /* A program of the host sees no trace of it all. */
+    /* A program of the host sees no trace of this. */
     check("test -z \"${LD_PRELOAD+set}${QEMU_NATIVE_BYPASS+set}\" || exit 1;"
           "if test -n \"$NATIVE_HOST_PRELOAD\";"
           "then ! cat /etc/ld.so.preload | grep libnative || exit 2;"

@@ -1,12 +1,12 @@
 /*
- * Native bypass: bad pointers are the guest's SIGSEGV and SIGBUS
+ * Native bypass: bad pointers raise SIGSEGV and SIGBUS in the guest
  *
  * For each function and each of its operands, the handler sees the signal,
- * the code and the address that a loop over bytes would have raised; its
- * context is that of the call, and its stack leads to the caller.  Next to
- * nothing has been written then, and the program goes on after a siglongjmp();
- * or the handler fixes the page and returns, and the call gives what it would
- * have given without.
+ * the code and the address that a loop over bytes would have raised.  Its
+ * context is that of the call, and its stack unwinds to the caller.  Next to
+ * nothing has been written by then.  The program continues after a
+ * siglongjmp(); or the handler fixes the page and returns, and the call gives
+ * its normal result.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,9 +15,9 @@
 #include <unwind.h>
 
 /*
- * Where an operand begins, from the middle of its arena, and its characters:
- * what is bad is then its first byte, one in the middle, the last one, or
- * none, as the pages before and behind it are tried, too.
+ * The start of an operand, relative to the middle of its arena, and its length
+ * in characters.  The bad byte is then its first, a middle or its last one, or
+ * none, as the pages before and after it are tried, too.
  */
 static const struct {
     long start;
@@ -27,7 +27,7 @@ static const struct {
 } shapes[] = {
     { 0, 10 },              /* at the beginning of a page */
     { 1000, 10, true },
-    { -20, 10, true },      /* wide ones only go on in the next page */
+    { -20, 10, true },      /* only wide ones reach the next page */
     { -9, 11 },
     { -99, 100 },           /* the last byte, or more */
     { -396, 100, true },
@@ -37,16 +37,16 @@ static const struct {
     { -5000, 2500, true },
     { -6001, 10000 },       /* not aligned; cut to fit below */
     { -1000, 3000, false, true },
-    { -40, 100 },           /* short ones are copied from either end */
+    { -40, 100 },           /* short ones are copied from both ends */
     { -9, 30, true },
     { -300, 350 },
     { -6001, 2500, true },
 };
 
 /*
- * In QEMU's vdso for i386, the unwind information of the signal frame is 4
- * bytes off, LoongArch's has the thread pointer for the stack pointer, and
- * PowerPC's is of no use either: there, no handler's stack leads anywhere.
+ * Some vdsos of QEMU have bad unwind information for the signal frame: i386's
+ * is 4 bytes off, LoongArch's has the thread pointer as stack pointer, and
+ * PowerPC's is of no use either.  There, no handler's stack can be unwound.
  * glibc has no such information for arm and mips, and for aarch64's
  * rawmemchr() a wrong one.
  */
@@ -63,7 +63,7 @@ static bool can_unwind(const Function *f)
 #endif
 }
 
-/* Whether the handler's stack leads to the caller of the native function */
+/* Whether the handler's stack unwinds to the native function's caller */
 static bool unwound;
 
 static _Unwind_Reason_Code look_for_caller(struct _Unwind_Context *context,
@@ -71,7 +71,7 @@ static _Unwind_Reason_Code look_for_caller(struct _Unwind_Context *context,
 {
     uintptr_t function = _Unwind_GetRegionStart(context);
 
-    /* Without the bit that says Thumb */
+    /* Ignore the Thumb bit. */
     if (((function ^ (uintptr_t)call_native) & -2) == 0) {
         unwound = true;
         return _URC_END_OF_STACK;
@@ -84,7 +84,7 @@ static void unwind_in_handler(Call *c)
     _Unwind_Backtrace(look_for_caller, NULL);
 }
 
-/* The registers, and the PC, are those of the call. */
+/* Registers and PC must be those of the call. */
 static void check_context(Call *c)
 {
     uintptr_t entry = (uintptr_t)c->f->call & -2;    /* Thumb code is odd */
@@ -100,7 +100,7 @@ static void check_context(Call *c)
     }
 }
 
-/* Whether what precedes the bad page may have been written */
+/* Whether bytes before the bad page may have been written */
 static bool copies_long_string(const Call *c)
 {
     size_t n = c->op[1].nul;
@@ -134,7 +134,7 @@ static void check_unwritten(Call *c)
     copy_arenas(arena, image, 0);
 }
 
-/* Make a call that raises the signal of @bad, with the address @addr. */
+/* Make a call that must raise the signal of @bad at address @addr. */
 static void expect_signal(Call *c, Bad bad, const void *addr, size_t align)
 {
     run(c);
@@ -153,7 +153,7 @@ static void expect_signal(Call *c, Bad bad, const void *addr, size_t align)
     check_context(c);
 }
 
-/* Whether the guest is told rightly if it was a write */
+/* Whether the right access, read or write, is reported */
 static bool access_is_right(const Call *c, unsigned tested, Bad bad)
 {
     NativeType type = c->op[tested].type;
@@ -163,17 +163,17 @@ static bool access_is_right(const Call *c, unsigned tested, Bad bad)
            c->write == (type == TYPE_out || bad == READ_ONLY);
 }
 
-/* Characters that there is room for in the arena, the first ones @start */
+/* @n, or the number of characters that fit between @start and @limit */
 static size_t fitting(const Function *f, size_t n, const char *start,
                       const char *limit)
 {
-    /* A string is appended to half as many, and there is a NUL. */
+    /* A string is appended to one of half its length, plus NUL. */
     size_t most = (limit - start) / f->width * 2 / 3 - 2;
 
     return n < most ? n : most;
 }
 
-/* One page bad, each in turn, and in each way */
+/* Make each page bad in turn, in each way. */
 static void test_pages(const Function *f, unsigned tested)
 {
     static Call c;
@@ -187,7 +187,7 @@ static void test_pages(const Function *f, unsigned tested)
                            arena[0] + pages * page);
         char *where[2];
 
-        /* The operands at different places of their pages */
+        /* Put the operands at different page offsets. */
         where[tested] = arena[tested] + 3 * page + start;
         where[!tested] = arena[!tested] + 3 * page + (apart ? 64 : start - 4);
         if (!set_up(&c, f, where, n, tested, shapes[now.shape].open, false)) {
@@ -203,13 +203,13 @@ static void test_pages(const Function *f, unsigned tested)
                 char *addr = first_bad(&c, tested, p, now.kind);
 
                 if (!addr) {
-                    /* Enough to see that nothing is accessed */
+                    /* Enough to show that there is no access */
                     if (now.kind == NO_ACCESS || now.kind == READ_ONLY) {
                         fix_one(&c, p, now.kind, 0);
                     }
                     continue;
                 }
-                /* What is only read may be read-only. */
+                /* Memory that is only read may be read-only. */
                 if (!first_bad(&c, tested, p - page, READ_ONLY)) {
                     spoil(p - page, READ_ONLY);
                 }
@@ -228,19 +228,19 @@ static void test_pages(const Function *f, unsigned tested)
     }
 }
 
-/* Goes through both operands at the same time */
+/* Whether the function goes through both operands in step */
 static bool at_one_pace(const Function *f)
 {
     return f->pointers == 2 && f->kind != KIND_GUEST &&
            (f->result == TYPE_int || (f->result == TYPE_ptr && f->writes));
 }
 
-/* Where two operands start in their pages, in bytes: the ends may be near. */
+/* Page offsets of two operands, in bytes, some near the end of the page */
 static const long orders[][2] = {
     { 1500, 3000 }, { -100, -96 }, { -96, -100 }, { -200, -200 },
 };
 
-/* Both operands have a bad page: which of them does a loop come to first? */
+/* Both operands have a bad page: the first that a loop reaches must fault. */
 static void test_order(const Function *f, const long starts[2], unsigned swap)
 {
     static Call c;
@@ -268,7 +268,7 @@ static void test_order(const Function *f, const long starts[2], unsigned swap)
                 addr[k] = first_bad(&c, k, p[k], NO_ACCESS);
                 when[k] = addr[k] - o->start;
                 if (o->type == TYPE_cat) {
-                    /* All of the string is read before the rest begins. */
+                    /* The whole string is read before it is appended to. */
                     when[k] -= o->written * f->width;
                     when[k] = when[k] <= 0 ? -1 : when[k];
                 }
@@ -327,17 +327,17 @@ static void test_outside(const Function *f, unsigned tested)
 
             addr = c.op[tested].start + (f->down ? n - 1 : 0);
             if (addr < c.op[tested].start) {
-                /* It is not defined where a loop would begin. */
+                /* The start of a loop is not defined. */
                 continue;
             }
             like = access_byte(addr, c.op[tested].type == TYPE_out);
-            /* Of what cannot be an address the host may not tell more. */
+            /* The host may not report an impossible address exactly. */
             vague = like.si_signo && like.si_addr != told_addr(addr);
             run(&c);
             if (c.info.si_addr == told_addr(addr)) {
                 vague = false;
             } else if (!vague && f->down) {
-                /* An operand outside may be refused as a whole. */
+                /* An operand outside may be rejected as a whole. */
                 addr = c.op[0].start;
             }
             expect_signal(&c, UNMAPPED, vague ? like.si_addr : addr,
@@ -347,7 +347,7 @@ static void test_outside(const Function *f, unsigned tested)
     }
 }
 
-/* n = 0: such pointers are not looked at. */
+/* n = 0: bad pointers are not dereferenced. */
 static void test_nothing(const Function *f)
 {
     static Call c;
@@ -357,7 +357,7 @@ static void test_nothing(const Function *f)
     now.shape = now.page = now.kind = 0;
     prepare(&c, f, where, 0, 0, true, false);
     for (unsigned k = 0; k < f->pointers; k++) {
-        /* Of strings, one that is appended to; and that strlcpy() copies */
+        /* Valid: a string that is appended to, and strlcpy()'s source */
         if ((f->op[k] == TYPE_cat && !f->limits_room) ||
             (f->op[k] == TYPE_str && f->limits_room)) {
             where[k] = arena[k];
@@ -371,7 +371,7 @@ static void test_nothing(const Function *f)
            c.info.si_addr);
 }
 
-/* The operand goes on behind the end of its arena, where memory is @bad. */
+/* The operand continues after its arena's end, where memory is @bad. */
 static void test_end(const Function *f, unsigned tested, bool huge, Bad bad)
 {
     static Call c;
@@ -386,7 +386,7 @@ static void test_end(const Function *f, unsigned tested, bool huge, Bad bad)
     prepare(&c, f, where, 200, tested, true, huge);
     if (huge && f->pointers == 2 && c.op[!tested].type != TYPE_cat &&
         !is_needle(f, !tested)) {
-        /* The other one goes on as long, and no longer than its arena. */
+        /* The other operand ends with its arena. */
         Operand *o = &c.op[!tested];
 
         o->size = pages * page / f->width;
@@ -398,7 +398,7 @@ static void test_end(const Function *f, unsigned tested, bool huge, Bad bad)
     check_unwritten(&c);
 }
 
-/* The end of a 32-bit guest's address space: that of o32 is the lower half. */
+/* At the end of a 32-bit guest's address space; o32's is the lower half. */
 static void test_top(const Function *f, unsigned tested, bool huge)
 {
 #if UINTPTR_MAX == UINT32_MAX

@@ -1,15 +1,15 @@
 /*
  * Native bypass: every function against the guest libc's own, at random
  *
- * A trial is one call, made from the types of the table's row; the guest's
- * libc and the native function make it, each in memory of its own that has the
- * same contents, and have to leave the same result and the same memory.  Only
- * calls that C or POSIX defines, and that do not fault.  That the functions are
- * libnative.so's is checked first: all else would pass without them.
+ * A trial is one call, made from the types of the table's row.  The guest's
+ * libc and the native function each make it, in memory of their own with the
+ * same contents, and must leave the same result and memory.  Calls are only
+ * those that C or POSIX defines, and that do not fault.  First of all, the
+ * functions must be libnative.so's: all else would pass without them.
  *
- * Of what comparisons give, C defines the sign only, but programs exist that
- * expect what the C library gives: the difference of bytes on one guest, 1 or
- * -1 on another.
+ * C defines only the sign of a comparison's result, but some programs expect
+ * the C library's value: the difference of bytes on one guest, 1 or -1 on
+ * another.
  *
  * A trial depends on the seed, the function's name and its own number only.
  *
@@ -19,7 +19,7 @@
  *   -o (only signs of comparisons, for C libraries that the manual does not name)
  *
  * With -DNATIVE_LINKED, for C libraries of which there is one copy, it prints
- * what each function has done: that does not depend on who runs it.
+ * a hash of each function's results, which must not depend on who runs it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -38,10 +38,10 @@
 # define LINKED         false
 #endif
 
-/* The two that make each call */
+/* The two implementations */
 enum { LIBC, NATIVE_LIB };
 
-static NativeFunction row;      /* that is being tried */
+static NativeFunction row;      /* under test */
 static NativeFn *function[2];
 static size_t align;            /* of the pointers: a power of 2 */
 static bool moved;              /* the pointers may overlap */
@@ -52,7 +52,7 @@ static size_t arena_size;
 static uint8_t *arena[2][2];
 static char *box[2];            /* what a strp points to */
 
-/* The libc's own, which do not depend on what is tested */
+/* The libc's own functions, independent of those under test */
 static NativeFn *libc_memcpy, *libc_memcmp, *libc_free;
 
 /* A trial's call */
@@ -66,16 +66,16 @@ static struct {
     size_t delta;               /* misaligns wide operands of the native set */
     bool no_string;             /* strsep() at the end */
     bool amid;                  /* short operands in the middle of a page */
-    unsigned windows;           /* what is filled and compared */
+    unsigned windows;           /* areas to fill and compare */
     size_t lo[2], hi[2];
     int made_by;
     uintptr_t arg[4], result[2];
 } call;
 
 static unsigned long long seed = 1;
-static bool signs;              /* of comparisons, only these count */
+static bool signs;              /* compare these only */
 static bool all;                /* also the C library's own code */
-static uint32_t done;           /* of the native function: a hash */
+static uint32_t done;           /* hash of native results */
 
 /* Random numbers: xoroshiro64*, which is fast on 32-bit guests, too */
 static uint32_t random_state[2];
@@ -110,8 +110,8 @@ static void random_start(const char *name, uint64_t trial)
 }
 
 /*
- * Random characters x become mask & x ^ base.  Wide ones have the sign of base
- * in all other bytes, and mask in any byte.
+ * Random characters x become mask & x ^ base.  For wide ones, base is extended
+ * by its sign, and mask is shifted to any byte.
  */
 static const struct {
     int8_t mask, base;
@@ -132,7 +132,7 @@ static uint32_t get_char(const uint8_t *p, size_t i)
     return row.width == 1 ? p[i] : ((const uint32_t *)p)[i];
 }
 
-/* Characters: few most of the time */
+/* A number of characters, mostly small */
 static size_t choose_length(void)
 {
     uint32_t kind = below(128);
@@ -164,10 +164,10 @@ static size_t choose_n(size_t len)
     }
 }
 
-/* A place for @bytes below @limit: at its end, beginning, or over a page's */
+/* A place for @bytes below @limit: at the end, the start, or across pages */
 static size_t choose_place(size_t bytes, size_t limit)
 {
-    /* a third of those at either end touches it */
+    /* a third of the places at an end touch it */
     size_t shift = below(3) ? below(64) : 0, at = 2 * page - shift;
 
     switch (below(4)) {
@@ -181,7 +181,7 @@ static size_t choose_place(size_t bytes, size_t limit)
     return MIN(at, limit - bytes) & -align;
 }
 
-/* Lengths, numbers and places, such that the call is a defined one */
+/* Choose lengths, numbers and places for a defined call. */
 static void choose(void)
 {
     const size_t max = arena_size / 2 / row.width - 8;
@@ -202,12 +202,12 @@ static void choose(void)
     n = choose_n(cat && row.limits_room ? len[0] + len[1] : len[src]);
     n = row.pads ? MIN(n, max) : row.ends ? n : len[0];
 #ifdef __powerpc__
-    /* glibc's may find no difference then. */
+    /* glibc's may miss the difference. */
     n = strcmp(row.name, "strncmp") ? n : MIN(n, SIZE_MAX / 2);
 #endif
     call.n[0] = n;
     call.n[1] = row.sizes == 2 ? len[1] : n;
-    /* Those that may be the guest's own want aligned operands. */
+    /* Functions that may be the guest's own need aligned operands. */
     call.delta = row.width > 1 && !LINKED && below(16) == 0 ? 1 + below(3) : 0;
     call.delta = all && row.kind >= KIND_GUEST ? 0 : call.delta;
     call.no_string = below(32) == 0;
@@ -309,7 +309,7 @@ static void fill(void)
         if (below(4) && call.extent[src]) {
             chr = get_char(p, chr % call.extent[src]);
         }
-        /* Bytes are in ints, and these in registers. */
+        /* Bytes are passed as ints, in registers. */
         if (row.width == 1) {
             chr = (uint8_t)chr | (below(2) ? high << 8 : 0);
         }
@@ -357,7 +357,7 @@ static void make_call(int by)
                                        call.arg[3]);
 }
 
-/* @p relative to the first operand: the same number for both; NULL is far. */
+/* @p relative to operand 0, so the same for both; NULL is INTPTR_MIN. */
 static intptr_t offset(int set, const void *p)
 {
     uint8_t *base = arena[set][0] + call.at[0] +
@@ -367,9 +367,9 @@ static intptr_t offset(int set, const void *p)
 }
 
 /*
- * Whether the guest's libc has no rule for a comparison's result but for its
- * sign; the manual names these.  Some have one unless it is near the end of a
- * page, or not aligned.
+ * Whether the guest's libc has no rule for a comparison's result except its
+ * sign; the manual names these functions.  Some lack a rule only near the end
+ * of a page, or if not aligned.
  */
 static bool only_sign(void)
 {
@@ -385,7 +385,7 @@ static bool only_sign(void)
     return !strncmp(row.name, "wcs", 3) ||
            (strncmp(row.name, "str", 3) && !call.amid);
 #elif defined(__s390x__)
-    /* The compiler's C library may have no functions for vectors. */
+    /* The compiler's C library may have no vector versions. */
     return !strcmp(row.name, "strncmp") || !strcmp(row.name, "wcscmp");
 #elif defined(__powerpc__)
     return !strcmp(row.name, "bcmp");
@@ -459,7 +459,7 @@ static bool memory_differs(unsigned op, size_t lo, size_t hi, size_t delta)
     return true;
 }
 
-/* What a trial may touch is compared; once in a while, all memory. */
+/* Compare the memory that a trial may touch or, if @all, all memory. */
 static bool differs(bool all)
 {
     bool bad;
@@ -481,7 +481,7 @@ static bool differs(bool all)
     return bad;
 }
 
-/* Of each so many trials, all memory is compared. */
+/* One of so many trials compares all memory. */
 #define ALL_TRIALS  1024
 
 /* Whether one of the trials from @first to before @end differs */
@@ -504,7 +504,7 @@ static void try_row(unsigned long first, unsigned long end)
     bool bad = false;
     int sig;
 
-    /* A row that differed has left other memory. */
+    /* A row that differed has left different memory. */
     for (unsigned i = 0; i < 2; i++) {
         libc_memcpy((uintptr_t)arena[NATIVE_LIB][i], (uintptr_t)arena[LIBC][i],
                     arena_size, 0);
@@ -527,7 +527,7 @@ static void try_row(unsigned long first, unsigned long end)
     fflush(stdout);
 }
 
-/* For what a libc does not have */
+/* For functions that a libc lacks */
 static uintptr_t plain_lcpy(uintptr_t dst, uintptr_t src, uintptr_t n,
                             uintptr_t room)
 {
@@ -602,7 +602,7 @@ asm(".symver old_memcpy, memcpy@GLIBC_2.2.5");
 __typeof(memcpy) old_memcpy;
 #endif
 
-/* Programs of before 2011 may be wrong about memcpy(), and yet work. */
+/* Programs from before 2011 may call memcpy() on overlapping memory. */
 static void try_old_memcpy(unsigned long first, unsigned long end)
 {
 #if defined(__x86_64__) && !defined(NATIVE_LINKED)
@@ -612,7 +612,7 @@ static void try_old_memcpy(unsigned long first, unsigned long end)
 #endif
 }
 
-/* A long needle may be looked for in one part of the string after the other. */
+/* The search for a long needle may go through the string in parts. */
 static void try_long_needles(void)
 {
     char *string = (char *)arena[LIBC][0], *needle = (char *)arena[LIBC][1];
@@ -639,7 +639,7 @@ static void learn(const NativeRow *native)
 {
     row = native_learn(native);
     align = row.width;
-    /* The Run-time ABI gives them no result; some want aligned pointers. */
+    /* The Run-time ABI gives them no result; some need aligned pointers. */
     if (!strncmp(row.name, "__aeabi_", 8)) {
         char last = row.name[strlen(row.name) - 1];
 

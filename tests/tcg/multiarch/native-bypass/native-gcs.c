@@ -14,7 +14,7 @@ static void handler(int sig, siginfo_t *info, void *context)
     exit(failures != 0);
 }
 
-/* main() was called before the stack was there: it must not return. */
+/* main() was called before the stack existed, so it must not return. */
 int main(void)
 {
     struct sigaction action = {
@@ -34,7 +34,7 @@ int main(void)
         CHECK(gcspr() == before, "%p, was %p", gcspr(), before);
     }
 
-    /* A return that no call has pushed */
+    /* A return without a pushed call */
     asm volatile("adr x30, 1f\n\t"
                  "mov x0, %0\n\t"
                  "br %1\n"

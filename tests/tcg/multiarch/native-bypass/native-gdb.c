@@ -1,7 +1,7 @@
 /*
- * Native bypass: what gdb.py debugs: each stub is called once
+ * Native bypass: the program that gdb.py debugs
  *
- * And one whose name is on another page, and changes.
+ * It calls each stub once, and one whose name changes on another page.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,9 +1,9 @@
 /*
  * Native bypass: the functions that are composed in guest code
  *
- * Their results are native-fuzz's; here is what it cannot try.  An overflow
- * ends the program as the guest's C library does, with nothing written.  What
- * strdup() and strndup() return comes from the program's own malloc().
+ * native-fuzz tests their results; this tests the rest.  An overflow ends the
+ * program as the guest's C library does, and nothing is written.  strdup() and
+ * strndup() use the program's own malloc().
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,7 +18,7 @@
 #define LEN                 20
 #define NOT_ENDED           99
 
-/* The program's own malloc(), which tells what it was asked for */
+/* The program's own malloc(), which records the requested size */
 static size_t asked_size;
 static unsigned asked;
 static void *given;
@@ -86,8 +86,8 @@ static End end_of(NativeFn *fn, const NativeRow *row, const NativeCase *c)
 }
 
 /*
- * That the call ends as the guest's libc ends a program; all of them have the
- * function that is asked.
+ * Check that the call ends the program as the guest's libc does.  Every libc
+ * has __memcpy_chk(), the reference.
  */
 static void check_ends(const NativeRow *row, const NativeCase *c)
 {
@@ -111,7 +111,7 @@ static void check_ends(const NativeRow *row, const NativeCase *c)
           end.status, end.stderr, expected.status, expected.stderr);
 }
 
-/* What the fortified functions of guest code do not just compare n with */
+/* The room that a fortified function needs, which need not be n */
 static size_t room_needed(const NativeRow *row, const NativeCase *c)
 {
     size_t copied = c->len[1];
@@ -126,8 +126,8 @@ static size_t room_needed(const NativeRow *row, const NativeCase *c)
 }
 
 /*
- * From SIZE_MAX / 2 on, lengths are negative as signed ones: those there is
- * never room for.
+ * Lengths above SIZE_MAX / 2 are negative if signed: there is never room for
+ * them.
  */
 static void test_fortified(const NativeRow *row)
 {
@@ -146,7 +146,7 @@ static void test_fortified(const NativeRow *row)
         c.room = c.len[0];
         c.n = row->kind == KIND_CHECKED ? c.room + 1 : 0;
         check_ends(row, &c);
-        /* No end within the room: it does not come to the second operand. */
+        /* No NUL within the room: the second operand is not read. */
         c.no_operand_1 = true;
         check_ends(row, &c);
     }
@@ -163,7 +163,7 @@ static void test_dup(const NativeRow *row)
     for (int i = 0; i < ARRAY_SIZE(lens) * ARRAY_SIZE(more) * 2; i++) {
         size_t len = lens[i / 2 / ARRAY_SIZE(more)];
         size_t n = len + more[i / 2 % ARRAY_SIZE(more)];
-        /* What is not read may lie in the next page, or be the NUL. */
+        /* n may end the string, without a NUL, before a bad page. */
         bool open = native_has(row, TYPE_size) && n == len && i % 2;
         char *s = end - len - !open, *copy;
         size_t own_size;

@@ -1,14 +1,13 @@
 /*
  * Native bypass: stubs whose names change, and other self-modifying code
  *
- * A stub calls the function of its name; a name that QEMU does not have, or
- * does not get to see the end of, is an illegal instruction.
+ * A stub calls the function of its name; a stub with an unknown name, or one
+ * whose end QEMU does not see, is an illegal instruction.
  *
- * A native call that writes over code which has been translated has the new
- * code executed: for every function that writes, in a page of its own, over
- * several pages, in the page of the caller, over the stub that is being
- * executed, and where the call returns to.  The code is stubs: what is written
- * over a name is another name.
+ * If a native call overwrites translated code, the new code must run.  Tested
+ * for every function that writes, in a page of its own, over several pages, in
+ * the caller's page, over the stub that is being executed, and at the return
+ * address.  The code consists of stubs: names overwrite names.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,11 +17,11 @@
 
 #define PAGES   4
 
-#define NAMED   sizeof(native_stub)     /* where the name is */
+#define NAMED   sizeof(native_stub)     /* offset of the name */
 
 static char *area;                      /* some pages for code */
 
-/* Expect of the stub at @p the result @want, or minus a signal. */
+/* Expect the stub at @p to return @want, or to raise signal -@want. */
 static void expect(const char *name, const char *what, char *p, long want)
 {
     volatile long got = 0;      /* volatile, since a signal may come */
@@ -31,12 +30,12 @@ static void expect(const char *name, const char *what, char *p, long want)
     got = sig ? -sig : got;
     CHECK(got == want, "%s: %s: %ld, not %ld", name, what, got, want);
 #ifndef __mips__
-    /* which linux-user does not tell */
+    /* MIPS' linux-user does not set it. */
     CHECK(sig != SIGILL || caught.info.si_addr == p, "%p", caught.info.si_addr);
 #endif
 }
 
-/* At the end of a page, with another behind, then with none */
+/* A stub at the end of a page, with and without a next page */
 static void test_across(void)
 {
     char *behind = area + page;
@@ -65,14 +64,14 @@ static void test_across(void)
     }
 }
 
-/* Have @row write over the name of a stub at @p that has been executed. */
+/* Have @row overwrite the name of a stub at @p that has been executed. */
 static void overwrite(const NativeRow *row, char *p)
 {
     /* Strings of bytes, and of wchar_t */
     static char source[16] __attribute__((aligned(4))) = "xxxxxxxxxxxx";
     static const char name[] = "wmempcpy";
     NativeFunction f = native_learn(row);
-    /* strlcat()'s is of all the string. */
+    /* strlcat()'s n is of the whole string. */
     size_t n = f.limits_room ? 20 : 4;
     uintptr_t args[NATIVE_ROW_ARGS];
     char *at[2], *string;
@@ -93,7 +92,7 @@ static void overwrite(const NativeRow *row, char *p)
     expect(row->name, "new name", p, -SIGILL);
 }
 
-/* One call writes over stubs in each of several pages. */
+/* One call overwrites stubs in several pages. */
 static void test_pages(void)
 {
     static const char *const names[] = { "memcpy", "memmove", "wmemcpy" };
@@ -116,7 +115,7 @@ static void test_pages(void)
     }
 }
 
-/* A stub of memcpy() copies another one over itself, and is copied over it. */
+/* A memcpy() stub copies another stub over itself, and is copied back. */
 static void test_itself(char *p)
 {
     static char of_memcpy[64], of_strlen[64];
@@ -140,8 +139,8 @@ static void test_itself(char *p)
 }
 
 /*
- * A caller in the page that it has written to.  no_reorder: the room comes
- * second, and so into the same page.
+ * A caller in the page that it overwrites.  no_reorder: the room follows the
+ * caller, and so is in the same page.
  */
 #define WRITABLE_CODE \
     __attribute__((section("native_smc"), noinline, no_reorder, used))
@@ -181,7 +180,7 @@ static void test_same_page(void)
         long got[2];
 
         if (i >= 6) {
-            /* And so is the stub that writes. */
+            /* The stub that writes is there, too. */
             make_stub(p + 64, copies[i % 3]);
             copy = (NativeFn *)(p + 64);
         }
@@ -192,8 +191,8 @@ static void test_same_page(void)
 }
 
 /*
- * What the call returns to is an instruction that it has written.  Other guests
- * have to make the new code known first.
+ * The call returns to an instruction that it has written.  Guests other than
+ * x86 must flush new code first.
  */
 static void test_return(void)
 {
@@ -229,7 +228,7 @@ int main(void)
     area = map_pages(NULL, PAGES * page, PROT_RWX);
     catch_signals();
     places[0] = area + 128;
-    /* Marker and name in two pages; the name itself in two */
+    /* Marker and name on two pages; the name itself on two */
     places[1] = area + page - NAMED;
     places[2] = area + page - NAMED - 4;
     for (size_t i = 0; i < ARRAY_SIZE(places); i++) {

@@ -1,9 +1,8 @@
 /*
  * Native bypass: a program's own definitions of functions of the table
  *
- * They are what the program calls, and what a library calls; libnative.so's,
- * which is loaded, come after them.  The library is this file with LIBRARY
- * defined.
+ * The program and a library call these.  Those of libnative.so, which is
+ * loaded, come after them.  The library is this file with LIBRARY defined.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,7 +21,7 @@
     X(strsep) \
     X(__memcpy_chk)
 
-/* No header of the C library is to tell what else the names could be. */
+/* No header of the C library may declare these names. */
 typedef const char *OwnFn(void);
 
 typedef struct OwnCall {
@@ -53,7 +52,7 @@ const OwnCall *own_library_calls(void)
     return own_calls;
 }
 #else
-/* Which of the program's own was called last */
+/* The program's function that was called last */
 static const char *called;
 
 #define OWN_DEFINE(name) \
@@ -75,7 +74,7 @@ static void check(const char *who, const char *name, OwnFn *call)
     }
 }
 
-/* Is that libnative.so's, or with auto the C library's, if that has it? */
+/* Is it libnative.so's or, with auto, the C library's (if it has one)? */
 static bool is_native(void *address)
 {
     bool by_address = getenv("NATIVE_AUTO");

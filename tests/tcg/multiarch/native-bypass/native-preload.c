@@ -1,12 +1,12 @@
 /*
- * Test --native-bypass: /etc/ld.so.preload, of which the loader alone gets
+ * Test --native-bypass: /etc/ld.so.preload, of which only the loader gets
  * another version
  *
  * Each system call is made twice, with the file's name and with another name
- * of the real file, and has to give the same.  In the environment, NATIVE_REAL
- * is a second link to the file of the sysroot; without it, the sysroot has
- * none.  QEMU looks some calls' paths up in the sysroot (-L), and those of
- * others on the host alone.
+ * of the real file, and must give the same.  In the environment, NATIVE_REAL
+ * is a second link to the sysroot's file; without it, the sysroot has none.
+ * QEMU looks up the paths of some calls in the sysroot (-L), and those of
+ * others on the host only.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -24,20 +24,20 @@
 
 #define PRELOAD     "/etc/ld.so.preload"
 
-/* The host's, as no sysroot has this path; and where nothing ever is */
+/* The host's file, as no sysroot has this path; and a path to nothing */
 #define HOST        "/proc/self/root" PRELOAD
 #define NOWHERE     "/nonexistent"
 
 /*
- * Names of what PRELOAD is: in the sysroot or else on the host, in the sysroot
- * alone, and on the host alone
+ * Other names of PRELOAD: in the sysroot or else on the host, in the sysroot
+ * only, and on the host only
  */
 static const char *real, *rooted, *host;
 
-/* What a call writes, with each of the two names */
+/* The output of a call with each of the two names */
 static char data[2][8192];
 
-/* Check that @call gives with @path as "name" what it gives with @other. */
+/* Check that @call gives the same with path and @other as "name". */
 #define SAME(other, call) \
     do { \
         const char *names_[2] = { path, other }; \
@@ -57,7 +57,7 @@ static char data[2][8192];
               names_[1]); \
     } while (0)
 
-/* The file that @fd is, and its content */
+/* Identity and content of the file @fd */
 static long contents(int fd, char *buf)
 {
     struct stat st;
@@ -88,7 +88,7 @@ static bool openat2_takes_sysroot(void)
     return fd >= 0 && close(fd) == 0;
 }
 
-/* All kinds of calls that a loader may make, and some that it does not */
+/* All kinds of calls that a loader may make, and some others */
 static void look_at(int dirfd, const char *path, const char *in_sysroot,
                     const char *on_host)
 {
@@ -125,7 +125,7 @@ static void look(const char *path)
 #endif
 }
 
-/* The very strings by which the loader asks for the file */
+/* Use the very strings with which the loader opens the file. */
 static int look_by_pointer(struct dl_phdr_info *info, size_t size, void *found)
 {
     if (info->dlpi_addr != getauxval(AT_BASE)) {
@@ -162,7 +162,7 @@ static void look_everywhere(void)
     close(etc);
 }
 
-/* That these are comparisons with what they should be */
+/* Check that real names the right file. */
 static void check_real(void)
 {
     struct stat st, real_st;
@@ -181,7 +181,7 @@ static void check_real(void)
     close(fd);
 }
 
-/* Where libraries are in the order of loading, from 1 on */
+/* Positions of libraries in the order of loading, from 1 */
 static int count, native, preloaded;
 
 static int note(struct dl_phdr_info *info, size_t size, void *arg)
@@ -195,7 +195,7 @@ static int note(struct dl_phdr_info *info, size_t size, void *arg)
     return 0;
 }
 
-/* What the loader has read: the real file's lines, and then ours */
+/* The loader has read the real file's lines, and then ours. */
 static void check_loaded(void)
 {
     void *fn = dlsym(RTLD_DEFAULT, "strlen");
@@ -208,7 +208,7 @@ static void check_loaded(void)
           "loaded as number %d, the real line as %d", native, preloaded);
 }
 
-/* Neither the environment nor the open files tell of it. */
+/* Environment and open files show no trace of it. */
 static void check_traces(void)
 {
     DIR *dir = opendir("/proc/self/fd");
@@ -220,7 +220,7 @@ static void check_traces(void)
         len = readlinkat(dirfd(dir), entry->d_name, target,
                          sizeof(target) - 1);
         target[len < 0 ? 0 : len] = 0;
-        /* The name of QEMU's temporary files, one of which the loader read */
+        /* qemu-open: QEMU's temporary files, one of which the loader read */
         CHECK(!strstr(target, "libnative.so") && !strstr(target, "qemu-open"),
               "open: %s", target);
     }

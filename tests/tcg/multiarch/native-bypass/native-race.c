@@ -1,12 +1,11 @@
 /*
  * Native bypass: another thread changes what a call reads
  *
- * Characters become others, and NULs come and go, in operands that end before
- * an inaccessible page.  Whatever a call makes of that: it raises no signal,
- * its result is one that a loop over characters could give, and what it writes
- * is terminated and within the bounds.  Then, what lies beside a destination
- * is written by another thread, and none of that is lost; and a destination is
- * not read.
+ * The thread changes characters, and adds and removes NULs, in operands that
+ * end before an inaccessible page.  A call must raise no signal, a loop over
+ * characters could give its result, and its output is terminated and within
+ * the bounds.  Then, another thread writes beside a destination, and none of
+ * its writes may be lost; and a destination is not read.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -23,14 +22,14 @@
 #include "native-test.h"
 
 #define MAX_BYTES   (32 * 1024)
-#define APART       (2 << 20)       /* beyond this, strings go in one pass */
+#define APART       (2 << 20)       /* so far apart: copied in one pass */
 #define CALLS       40              /* of each kind, at least */
-#define MAX_MS      3               /* that they go on for; */
-#define MAX_MS_INT  40              /* comparisons look twice only seldom */
+#define MAX_MS      3               /* of calls, at least; */
+#define MAX_MS_INT  40              /* comparisons seldom look twice */
 
 static char *end[2];                /* of the operands */
 
-/* Characters that come and go */
+/* Characters that change */
 static struct {
     char *at;
     char value[2];
@@ -79,7 +78,7 @@ static void set_spot(int i, char *op, size_t at, size_t width, char letter,
     spots[i].value[1] = letter;
 }
 
-/* @n characters, the last of which is a NUL if it is a string's */
+/* @n characters; the last one is a NUL if @string. */
 static void fill(char *p, size_t width, size_t n, int letter, bool string)
 {
     for (size_t i = 0; i < n; i++) {
@@ -87,7 +86,7 @@ static void fill(char *p, size_t width, size_t n, int letter, bool string)
     }
 }
 
-/* Of letters, none has so many bytes of 0 in a row as a NUL has. */
+/* Letters have fewer zero bytes in a row than a NUL. */
 static bool has_nul(const char *p, size_t width, size_t n)
 {
     return memmem(p, n * width, (wchar_t []) { 0 }, width);
@@ -98,10 +97,10 @@ static struct {
     const NativeFunction *f;
     size_t n, size[2];
     char *at[2];
-    int sign;                   /* of a result that is an int, or 0 */
+    int sign;                   /* of an int result; if 1, also 0 */
 } now;
 
-/* What the first operand is before a call */
+/* The first operand before a call */
 static char image[MAX_BYTES];
 
 static void check_call(const NativeFunction *f, uintptr_t result, bool copied)
@@ -160,7 +159,7 @@ static void call_often(void)
     } while (failures == failed && now_ms() - begun < ms);
 }
 
-/* The second operand has @letter in it; wide ones are @shift bytes off. */
+/* Operand 1 consists of @letter; wide operands are @shift bytes off. */
 static void test_function(const NativeFunction *f, size_t n, int letter,
                           size_t shift)
 {
@@ -173,7 +172,7 @@ static void test_function(const NativeFunction *f, size_t n, int letter,
     now.n = n;
     now.sign = letter == 'a' ? 1 : -1;
     for (unsigned k = 0; k < 2; k++) {
-        /* What memccpy() stops at is there at the latest at the end. */
+        /* memccpy() finds its character at the end at the latest. */
         bool string = k == 1 || f->op[k] == TYPE_str || f->op[k] == TYPE_strp;
 
         now.size[k] = k == 0 && cat ? n / 2 + n : n;
@@ -188,7 +187,7 @@ static void test_function(const NativeFunction *f, size_t n, int letter,
     }
     memcpy(image, now.at[0], now.size[0] * f->width);
 
-    /* Of what is written, only fills have no other operand. */
+    /* Change the source if there is one: fills have none. */
     set_spot(0, now.at[f->writes ? last : 0], n / 4, f->width,
              f->writes && last ? letter : 'a', 'b');
     set_spot(1, now.at[last], n / 2, f->width, last ? letter : 'a', 0);
@@ -201,7 +200,7 @@ static void test_function(const NativeFunction *f, size_t n, int letter,
     pthread_join(thread, NULL);
 }
 
-/* Bytes on both sides of what is written, which count up */
+/* Bytes on both sides of a destination, which count up */
 static unsigned char *beside[2];
 
 static void *count_up(void *arg)
@@ -221,7 +220,7 @@ static void *count_up(void *arg)
     return NULL;
 }
 
-/* What is written has several pages. */
+/* The destination has several pages. */
 static void test_beside(const NativeFunction *f)
 {
     const size_t n = 3 * page / f->width - 10;
@@ -260,9 +259,9 @@ static long page_faults(void)
 }
 
 /*
- * What is only written need not be read: then, memory that is new has one page
- * fault for each page, as if by stores, and not two.  QEMU's own tables grow,
- * with page faults, during some of the calls.
+ * A destination need not be read: then, new memory takes one page fault for
+ * each page, as with stores, and not two.  QEMU's own tables grow, with page
+ * faults, during some of the calls.
  */
 static void test_unread(const NativeFunction *f)
 {

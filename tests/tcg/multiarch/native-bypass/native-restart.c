@@ -1,16 +1,16 @@
 /*
  * Native bypass: the handler of a bad pointer's signal fixes it and returns
  *
- * As native-fault.c does it with one page; here, several pages, operands that
- * overlap, and handlers that make calls that fault.  What a call need not look
- * at may be bad.
+ * Like native-fault.c, but with several bad pages, operands that overlap, and
+ * handlers that make calls that fault.  Memory that a call need not access may
+ * be bad.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "native-calls.h"
 
-/* All pages of both operands, which are fixed one after the other */
+/* All pages of both operands are bad, and are fixed one by one. */
 static void test_all_pages(const Function *f)
 {
     static Call c;
@@ -43,7 +43,7 @@ static void test_all_pages(const Function *f)
 }
 
 /*
- * The operands overlap, nearly all of them or the ends, and are long enough
+ * The operands overlap, nearly completely or at the ends, and are long enough
  * for QEMU to look at its page table first.
  */
 static void test_overlap(const Function *f)
@@ -80,8 +80,8 @@ static void test_overlap(const Function *f)
 }
 
 /*
- * The operands end with their pages, of which the next ones are bad; n is
- * large.  Comparisons end with their last characters, which differ, or strings.
+ * The operands end at the end of a page, and the next page is bad; n is large.
+ * Comparisons end at the last characters, which differ, or at a NUL.
  */
 static void test_stopping(const Function *f, size_t n, int difference,
                           unsigned bad_op)
@@ -97,7 +97,7 @@ static void test_stopping(const Function *f, size_t n, int difference,
         where[k] = arena[k] + 3 * page - n * f->width;
     }
     if (f->writes) {
-        /* What is written comes to its end in the arena. */
+        /* The destination ends within its arena. */
         where[0] = arena[0];
     }
     prepare(&c, f, where, n, 0, false, true);
@@ -118,7 +118,7 @@ static void test_stopping(const Function *f, size_t n, int difference,
     use_pages(pages);
 }
 
-/* Blocks or strings that are the same, up to the bad page of either of them */
+/* Memory or strings that are equal up to the bad page of either operand */
 static void test_not_stopping(const Function *f)
 {
     static Call c;
@@ -148,10 +148,10 @@ static void test_ends(const Function *f)
                 continue;
             }
             test_stopping(f, n, -1, bad_op);
-            /* What it has found out must not outlast the call. */
+            /* The next call must not use results of the last. */
             test_not_stopping(f);
             test_stopping(f, n, 1, bad_op);
-            /* Blocks that are the same are compared to the end of n. */
+            /* Equal memory is compared to the end of n. */
             if (f->type[0] != TYPE_mem) {
                 test_stopping(f, n, 0, bad_op);
             }
@@ -177,7 +177,7 @@ static void nest(Call *c)
     }
 }
 
-/* A handler of a fault makes a call that faults, in arenas of its own. */
+/* A fault handler makes a call that faults, in arenas of its own. */
 static void test_nested(const Function *f)
 {
     char *where[2] = { arena[0] + 2 * page - 30, arena[1] + 100 };

@@ -1,7 +1,7 @@
 /*
- * Native bypass: the table's rows, and calls made of their types alone
+ * Native bypass: the table's rows, and calls made from their types alone
  *
- * For tests that do the same with every function, by whatever name.
+ * For tests that treat all functions alike, whatever their names.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -82,7 +82,7 @@ static const NativeRow native_rows[] = {
 #undef NATIVE_GUEST
 #undef NATIVE_CHECKED
 
-/* All arguments and results are passed as integers are, and more do no harm. */
+/* Arguments and results are passed like integers; extra ones do no harm. */
 typedef uintptr_t NativeFn(uintptr_t, uintptr_t, uintptr_t, uintptr_t);
 
 #define FOR_EACH_ROW(row) \
@@ -125,14 +125,14 @@ static inline bool native_has(const NativeRow *row, NativeType type)
     return false;
 }
 
-/* Bytes of a character */
+/* A character's bytes */
 static inline size_t native_char_size(const NativeRow *row)
 {
     return row->name[strspn(row->name, "_")] == 'w' ? sizeof(wchar_t) : 1;
 }
 
 #ifdef NATIVE_LINKED
-/* Without dlsym(): what the program is linked with of all the names */
+/* Without dlsym(): the functions that the program is linked with */
 #define NATIVE(name, ...) \
     extern char native_at_ ## name[] asm(#name) __attribute__((weak));
 #define NATIVE_ALIAS(name, function)    NATIVE(name)
@@ -164,7 +164,7 @@ static inline NativeFn *native_libc_function(const char *name)
 }
 #else
 /*
- * Whether @address is in libnative.so, or with "--native-bypass auto", when
+ * Whether @address is in libnative.so or, with "--native-bypass auto", when
  * NATIVE_AUTO is set, in the C library
  */
 static inline bool native_is_ours(void *address)
@@ -176,7 +176,7 @@ static inline bool native_is_ours(void *address)
                   getenv("NATIVE_AUTO") ? "/libc.so" : "/libnative.so");
 }
 
-/* The function that calls of the program reach, if it is one of those */
+/* The function that the program calls, if it is in that library */
 static inline NativeFn *native_function(const char *name)
 {
     NativeFn *fn = (NativeFn *)dlsym(RTLD_DEFAULT, name);
@@ -185,8 +185,8 @@ static inline NativeFn *native_function(const char *name)
 }
 
 /*
- * The function of the guest's own C library, or NULL.  With "auto", that of
- * another copy of it, which a test may make writable: that one is translated.
+ * The function of the guest's own C library, or NULL.  With "auto", it is in a
+ * second copy of the library, which is translated if a test makes it writable.
  */
 static inline NativeFn *native_libc_function(const char *name)
 {
@@ -202,8 +202,8 @@ static inline NativeFn *native_libc_function(const char *name)
 #endif
 
 /*
- * With "auto", what the C library does not have is nobody's, and what it has
- * of the rows that are made of others is its own code.
+ * With "auto", skip functions that the C library lacks, and rows composed of
+ * others, which are the C library's own code then.
  */
 static inline bool native_skips(const NativeRow *row)
 {
@@ -213,8 +213,8 @@ static inline bool native_skips(const NativeRow *row)
 }
 
 /*
- * The arguments of a call of @row: pointers to the operands, and their lengths,
- * in turn, and the others.  @string is what a strp points to.
+ * Make the arguments of a call of @row: pointers to the operands, their
+ * lengths, and the others, in order.  A strp points to @string.
  */
 static inline void native_arguments(const NativeRow *row, char *const at[2],
                                     const size_t n[2], size_t room,
@@ -237,12 +237,12 @@ static inline void native_arguments(const NativeRow *row, char *const at[2],
     }
 }
 
-/* What is known of a function: all that the types tell, and a few names */
+/* Properties of a function, from its types and a few names */
 typedef struct NativeFunction {
     const char *name;
     NativeKind kind;
     NativeType result;
-    const NativeRow *row;       /* that has the types */
+    const NativeRow *row;       /* with the types */
     const NativeType *type;
     unsigned count;
     NativeFn *call;
@@ -254,8 +254,8 @@ typedef struct NativeFunction {
     bool bounded;               /* n ends strings and searches */
     bool down;                  /* reads from the end */
     bool stops_at_chr;          /* as a string ends at NUL */
-    bool ends;                  /* that, or strings */
-    bool pads;                  /* n characters are written in any case */
+    bool ends;                  /* stops_at_chr, or strings */
+    bool pads;                  /* always writes n characters */
 } NativeFunction;
 
 static inline NativeFunction native_learn(const NativeRow *native)
@@ -279,7 +279,7 @@ static inline NativeFunction native_learn(const NativeRow *native)
     f.writes = native_is_written(f.op[0]);
     f.limits_room = f.result == TYPE_size && f.writes;
     f.bounded = f.sizes && !f.limits_room;
-    /* wmemchr() may read all of n. */
+    /* wmemchr() may read all n. */
     f.stops_at_chr = !strcmp(f.name, "rawmemchr") ||
                      (chr && f.op[f.pointers - 1] == TYPE_mem && !f.down &&
                       strcmp(f.name, "wmemchr"));
@@ -288,7 +288,7 @@ static inline NativeFunction native_learn(const NativeRow *native)
     return f;
 }
 
-/* Put the character @c, of @width bytes, at any address. */
+/* Store the character @c, of @width bytes, at any address. */
 static inline void native_put(void *p, size_t width, int c)
 {
     struct {
@@ -319,8 +319,8 @@ typedef struct NativeCase {
 } NativeCase;
 
 /*
- * Prepare the call @c of @row.  In its operands are letters that repeat, a NUL
- * and other letters.
+ * Prepare the call @c of @row.  Its operands hold repeating letters, a NUL and
+ * other letters.
  */
 static inline void native_prepare(NativeArea *area, const NativeRow *row,
                                   const NativeCase *c)
@@ -340,7 +340,7 @@ static inline void native_prepare(NativeArea *area, const NativeRow *row,
                      (intptr_t)c->chr, &area->stringp, area->args);
 }
 
-/* Make a call; the result is the same whoever made it. */
+/* Make a call; return a result that tests can compare. */
 static inline uintptr_t native_call(const NativeRow *row, NativeFn *fn,
                                     const uintptr_t args[NATIVE_ROW_ARGS])
 {

@@ -1,9 +1,9 @@
 /*
  * Native bypass: AArch64's tagged addresses
  *
- * Accesses ignore the top byte, results keep it; and where allocation tags
- * are checked, a call reports the same as a loop over bytes: the first byte
- * of the wrong tag, and nothing that the loop would not come to.
+ * Accesses ignore the top byte, results keep it.  Where allocation tags are
+ * checked, a call reports the same as a loop over bytes: the first byte with a
+ * wrong tag, and no byte that the loop would not reach.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -33,7 +33,7 @@
 #define TAG(k)      (3 + (k))
 #define WRONG_TAG   9
 
-/* Memory with allocation tags, and other memory, as much as an arena */
+/* Memory with and without allocation tags, as much as an arena */
 static char *area[2], *plain[2];
 
 static char *with_tag(char *p, unsigned tag)
@@ -57,7 +57,7 @@ static void set_mode(unsigned long mode)
     }
 }
 
-/* A call with the operand @k to be tried; their addresses have these tags. */
+/* Prepare a call that tests operand @k; the operands' addresses are tagged. */
 static void prepare_tagged(Call *c, const Function *f, char *const where[2],
                            unsigned tag0, unsigned tag1, unsigned k)
 {
@@ -71,7 +71,7 @@ static void prepare_tagged(Call *c, const Function *f, char *const where[2],
     fill(c, 0);
 }
 
-/* Have all that is read end at @stop. */
+/* Operands that are read end at @stop. */
 static void fill_to(Call *c, size_t stop)
 {
     for (unsigned k = 0; k < c->f->pointers; k++) {
@@ -85,7 +85,7 @@ static void fill_to(Call *c, size_t stop)
     }
 }
 
-/* That it raised a signal of the code, or if that is 0, none */
+/* Check that it raised a signal with @code or, if 0, none. */
 static void check(Call *c, const char *what, int code, const char *addr)
 {
     now.test = what;
@@ -95,7 +95,7 @@ static void check(Call *c, const char *what, int code, const char *addr)
            c->info.si_code, code, c->info.si_addr, addr);
 }
 
-/* What a wrong tag at @addr raises; an asynchronous report has no address. */
+/* The report of a wrong tag at @addr; an asynchronous one has no address. */
 static int mte_code(int mode)
 {
     return mode == MTE_TCF_SYNC ? SEGV_MTESERR : SEGV_MTEAERR;
@@ -107,8 +107,8 @@ static const char *mte_addr(int mode, const char *addr)
 }
 
 /*
- * That the call reports the first bad byte @addr, or if that is NULL, nothing,
- * while the granule at @p, of operand @k, has another tag
+ * Check that the call reports the first bad byte @addr or, if NULL, nothing,
+ * while the granule at @p, in operand @k, has another tag.
  */
 static void check_mistagged(Call *c, const char *what, int mode, char *p,
                             unsigned k, const char *addr)
@@ -121,7 +121,7 @@ static void check_mistagged(Call *c, const char *what, int mode, char *p,
     check(c, what, addr ? mte_code(mode) : 0, mte_addr(mode, addr));
 }
 
-/* Nothing is checked: tags of all kinds are as none. */
+/* Without checks, all tags are ignored. */
 static void test_ignored(const Function *f)
 {
     static Call there, c;
@@ -139,7 +139,7 @@ static void test_ignored(const Function *f)
     }
 }
 
-/* The address of a fault of the page behind the first one */
+/* The reported address of a fault on the second page */
 static void test_faults(const Function *f)
 {
     static Call c;
@@ -162,7 +162,7 @@ static void test_faults(const Function *f)
     }
 }
 
-/* As access by access is checked */
+/* Check calls as single accesses are. */
 static void test_checked(const Function *f, int mode)
 {
     static Call there, c;
@@ -220,7 +220,7 @@ static void set_areas(void)
     }
 }
 
-/* What translated code reports, so that the rest proves that it is the same */
+/* Check what translated code reports: the reference for all other tests */
 static void test_reference(int mode)
 {
     char *bad = with_tag(area[0], TAG(0) ^ 1);

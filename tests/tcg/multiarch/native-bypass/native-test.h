@@ -1,5 +1,5 @@
 /*
- * Native bypass: what the tests share: failures, memory, signals, and stubs
+ * Native bypass: shared by the tests: failures, memory, signals, and stubs
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -27,7 +27,7 @@
 /* For the end of main(): "return failures != 0;" */
 static int failures __attribute__((unused));
 
-/* If not @cond: print that, and a message, and have the test fail. */
+/* Unless @cond holds, print it and a message, and count a failure. */
 #define CHECK(cond, ...) \
     do { \
         if (!(cond)) { \
@@ -40,14 +40,14 @@ static int failures __attribute__((unused));
         } \
     } while (0)
 
-/* What a test cannot go on without has failed. */
+/* Exit: the test cannot continue without @what. */
 static inline void __attribute__((noreturn)) die(const char *what)
 {
     perror(what);
     exit(EXIT_FAILURE);
 }
 
-/* Bytes in a page of the guest's */
+/* The guest's page size */
 static size_t page;
 
 static void __attribute__((constructor)) init_page(void)
@@ -58,7 +58,7 @@ static void __attribute__((constructor)) init_page(void)
 #define PROT_RW     (PROT_READ | PROT_WRITE)
 #define PROT_RWX    (PROT_RW | PROT_EXEC)
 
-/* Memory at @at, whatever was there, or anywhere if that is NULL */
+/* Map memory at @at, over any mapping, or anywhere if @at is NULL. */
 static inline void *map_pages(void *at, size_t size, int prot)
 {
     void *p = mmap(at, size, prot, MAP_PRIVATE | MAP_ANONYMOUS |
@@ -71,8 +71,8 @@ static inline void *map_pages(void *at, size_t size, int prot)
 }
 
 /*
- * The same 2 MiB of memory again and again, up to @at + @size: much that takes
- * little.
+ * Map the same 2 MiB of memory repeatedly from @at to @at + @size: large, but
+ * cheap.
  */
 #define PIECE       (2 << 20)
 
@@ -91,7 +91,7 @@ static inline void map_pieces(char *at, size_t size)
     close(fd);
 }
 
-/* Memory with an inaccessible page before it, and one behind */
+/* Map memory between two inaccessible pages. */
 static inline void *map_guarded(size_t size, int prot)
 {
     char *p = map_pages(NULL, size + 2 * page, PROT_NONE);
@@ -100,8 +100,8 @@ static inline void *map_guarded(size_t size, int prot)
 }
 
 /*
- * What a handler of signals sees: the PC, an argument of the function, of which
- * nothing has been executed, and where that returns to.
+ * From a signal handler's context, at a function's entry: the PC, an argument,
+ * and the return address.
  */
 #if defined(__x86_64__)
 # define CONTEXT_PC(mc)         ((mc)->gregs[REG_RIP])
@@ -143,14 +143,14 @@ static inline void *map_guarded(size_t size, int prot)
 # define CONTEXT_RETURN(mc)     ((mc)->gp_regs[36])
 #endif
 
-/* QEMU's PowerPC makes no difference. */
+/* QEMU's PowerPC has one code for both. */
 #ifdef __powerpc__
 # define ACCERR SEGV_MAPERR
 #else
 # define ACCERR SEGV_ACCERR
 #endif
 
-/* What is told of a SIGSEGV at @addr: on s390x only the page */
+/* The si_addr of a SIGSEGV at @addr: on s390x only the page */
 static inline void *told_addr(const void *addr)
 {
 #ifdef __s390x__
@@ -167,7 +167,7 @@ static __thread struct {
     uintptr_t pc;
 } caught;
 
-/* If set: true if the instruction is to be tried again. */
+/* If set: returns true to retry the instruction. */
 static bool (*fix_signal)(siginfo_t *info, mcontext_t *mc);
 
 static inline void catch_signal(int sig, siginfo_t *info, void *context)
@@ -178,7 +178,7 @@ static inline void catch_signal(int sig, siginfo_t *info, void *context)
     caught.pc = CONTEXT_PC(mc);
 #ifdef __s390x__
     if (sig == SIGILL) {
-        /* The PSW is behind the instruction. */
+        /* The PSW points after the instruction. */
         uint8_t first = *(uint8_t *)info->si_addr;
 
         caught.pc -= first < 0x40 ? 2 : first < 0xc0 ? 4 : 6;
@@ -197,17 +197,17 @@ static inline void catch_signal(int sig, siginfo_t *info, void *context)
     siglongjmp(caught.env, sig);
 }
 
-/* Where handlers run */
+/* The handlers' stack */
 static char signal_stack[0x40000] __attribute__((unused));
 
-/* Have CATCH() catch signals, also if the stack is none, in this thread. */
+/* Have CATCH() catch this thread's signals, even without a valid stack. */
 static inline void catch_signals(void)
 {
     static const int signals[] = {
         SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGSYS, SIGABRT
     };
     stack_t ss = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
-    /* What fixes may fault itself. */
+    /* SA_NODEFER: fix_signal() may fault. */
     struct sigaction sa = { .sa_sigaction = catch_signal,
                             .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
 
@@ -217,7 +217,7 @@ static inline void catch_signals(void)
     }
 }
 
-/* Execute @statement: 0, or the signal that has ended it.  Does not nest. */
+/* Execute @statement; give 0, or the signal that ended it.  Does not nest. */
 #define CATCH(statement) \
     ({ \
         int sig_ = sigsetjmp(caught.env, 1); \
@@ -255,7 +255,7 @@ static const uint16_t native_stub[] = { NATIVE_S390_INSN, 0x07fe };
 static const uint32_t native_stub[] = { NATIVE_PPC_INSN, 0x4e800020 };
 #endif
 
-/* What real programs do once they have written code; those for x86 do not. */
+/* Flush new code as real programs do; programs for x86 do not. */
 static inline void flush_code(void *p, size_t size)
 {
 #if !defined(__i386__) && !defined(__x86_64__)
@@ -263,16 +263,16 @@ static inline void flush_code(void *p, size_t size)
 #endif
 }
 
-/* Make a stub at @p by the guest's own stores: no native call has a part. */
+/* Make a stub at @p with plain stores: no native call is involved. */
 static inline void make_stub(char *p, const char *name)
 {
-    /* volatile, or a compiler makes calls of the loops */
+    /* volatile, or the compiler turns the loops into calls */
     volatile char *at = p;
 
     for (size_t i = 0; i < sizeof(native_stub); i++) {
         *at++ = ((const char *)native_stub)[i];
     }
-    /* With NULs up to the bound: also what wcscat() would append to */
+    /* With NULs up to the bound: wcscat() needs a wide one. */
     for (size_t i = 0; i <= NATIVE_NAME_MAX; i++) {
         *at++ = *name;
         name += *name != 0;

@@ -1,10 +1,10 @@
 /*
- * Native bypass: calls while other threads get in their way
+ * Native bypass: calls while other threads interfere
  *
- * Workers make every call of the table on many MiB, which other threads
- * protect and unmap meanwhile.  Signals keep arriving, one at a time, and
- * each one has to; threads come and go, and so do children.  Then, a signal
- * that arrives in the middle of a long fill is delivered right after it.
+ * Workers call every function of the table on many MiB, which another thread
+ * protects and unmaps meanwhile.  Signals arrive one at a time, and none may
+ * be lost; threads and children come and go.  Then, a signal that arrives in
+ * the middle of a long fill must be delivered right after it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -25,14 +25,14 @@
 #define SIZE        (2 << 20)       /* of each operand */
 #define OWN_SIZE    (64 * 1024)
 
-/* Both operands; nobody can access as much behind, and some before them. */
+/* Both operands; as much after and some before them is inaccessible. */
 static char *shared;
 static atomic_bool done;
 static atomic_int ready, faults, fixes, maps, calls;
 
 /*
- * Held while there is a hole, and while threads are made: their memory, the
- * guest's and QEMU's, must not come to lie in it.
+ * Held while there is a hole, and while threads are created: their memory, the
+ * guest's and QEMU's, must not be mapped into it.
  */
 static pthread_mutex_t hole_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -45,7 +45,7 @@ typedef struct Worker {
 static Worker workers[WORKERS];
 static __thread Worker *self;
 
-/* Fix what can be fixed every other time. */
+/* Fix every other fault, if it can be fixed. */
 static bool fix(siginfo_t *info, mcontext_t *mc)
 {
     char *addr = info->si_addr;
@@ -67,7 +67,7 @@ static void on_signal(int sig)
     CHECK(strlen("nested") == 6, "in a handler");
 }
 
-/* Any function, on what other threads take away */
+/* Call a function on memory that another thread unmaps. */
 static void call_any(const NativeRow *row, unsigned random)
 {
     const NativeRow *types = native_types(row);
@@ -80,7 +80,7 @@ static void call_any(const NativeRow *row, unsigned random)
     uintptr_t args[NATIVE_ROW_ARGS];
     char *string;
 
-    /* What malloc() gave would be lost. */
+    /* malloc()'s memory would leak. */
     if (!fn || types->result == TYPE_dup) {
         return;
     }
@@ -100,7 +100,7 @@ static void *work(void *arg)
     letter = 'a' + (self - workers);
     ready++;
     while (!done) {
-        /* What nobody else touches has to be right, whatever happens. */
+        /* Memory that no other thread touches must always be right. */
         memset(own, letter, OWN_SIZE);
         own[OWN_SIZE - 1] = 0;
         strcpy(copy, own);
@@ -119,7 +119,7 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* The mapping comes and goes. */
+/* Change the mapping repeatedly. */
 static void *map(void *arg)
 {
     static const int prots[] = { PROT_NONE, PROT_READ };
@@ -144,7 +144,7 @@ static void *map(void *arg)
     return NULL;
 }
 
-/* One signal at a time, and not the next before it has been delivered */
+/* Send signals one at a time, each after delivery of the last one. */
 static void *send(void *arg)
 {
     for (int i = 0; !done; i++) {
@@ -224,9 +224,9 @@ static void test_disturbed(void)
 }
 
 /*
- * The fill: 2 MiB of real memory many times over, but for two pages that tell
- * how far it has come: the second, and one near the end.  Not larger, since a
- * guest of 2 GiB may have a library in the middle.
+ * The fill: 2 MiB of real memory mapped many times, except for two pages that
+ * show its progress: the second, and one near the end.  It is no larger, since
+ * a guest of 2 GiB may have a library in the middle.
  */
 #define BIG         (512 << 20)
 
@@ -246,13 +246,13 @@ static char *map_big(void)
     char *big = map_pages(NULL, BIG, PROT_NONE);
 
     map_pieces(big, BIG);
-    /* Not their first bytes, which QEMU tries before the fill */
+    /* Not their first bytes, which QEMU probes before the fill */
     early = (char *)map_pages(big + page, page, PROT_RW) + 100;
     late = (char *)map_pages(big + BIG - PIECE, page, PROT_RW) + 100;
     return big;
 }
 
-/* Send a signal once the fill has begun; it is "during" if it still goes on. */
+/* Send a signal once the fill has begun; "during": the fill still goes on. */
 static void *send_in_fill(void *to)
 {
     while (to_send >= 0) {
@@ -289,7 +289,7 @@ static void test_delivered_after(void)
     start(&sender, send_in_fill, (void *)pthread_self());
     pthread_sigmask(SIG_SETMASK, &old, NULL);
 
-    /* A busy machine may take many; i and -i are to differ as characters. */
+    /* A busy machine may need many rounds; characters i and -i must differ. */
     for (int i = 1; by_thread < 2 || by_timer < 2; i = i % 100 + 1) {
         delivered = 0;
         value = i;

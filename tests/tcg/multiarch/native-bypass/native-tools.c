@@ -1,10 +1,10 @@
 /*
- * Native bypass: a program for tools.sh, all whose output is deterministic
+ * Native bypass: a program for tools.sh with deterministic output
  *
- * Without arguments, it prints what each function of the table gives, as far
- * as the function exists.  "native-tools FUNCTION CALLS" makes so many calls
- * of one of them, or of "return", which is nothing but the return;
- * "native-tools fixed" one of wcpncpy() that faults at first.
+ * Without arguments, it prints a checksum of what each existing function of
+ * the table gives.  "native-tools FUNCTION CALLS" makes CALLS calls of a
+ * function, or of "return", which only returns.  "native-tools fixed" makes
+ * one call of wcpncpy() that faults at first.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -43,7 +43,7 @@ static void add(uint64_t *sum, const void *data, size_t size)
     }
 }
 
-/* Of results and memory, in calls with room for everything */
+/* Of results and memory, in calls with sufficient room */
 static uint64_t checksum(const NativeRow *row, NativeFn *fn)
 {
     const NativeRow *types = native_types(row);
@@ -57,7 +57,7 @@ static uint64_t checksum(const NativeRow *row, NativeFn *fn)
         uintptr_t result, begin;
         NativeArea area;
 
-        /* rawmemchr() has to find it. */
+        /* rawmemchr() must find it. */
         if (types->nargs == 2 && types->args[1] == TYPE_chr) {
             c.chr = i % 2 ? 'A' + i % 26 : 0;
         }

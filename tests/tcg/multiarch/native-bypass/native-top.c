@@ -1,12 +1,12 @@
 /*
  * Native bypass: high addresses, up to the last byte of the address space
  *
- * That is at 4 GiB on 32-bit guests, at 2 GiB with MIPS o32; 64-bit guests
- * have the highest address that mmap() gives.  Every function gives there what
- * it gives elsewhere, with a size that reaches far behind, too.  So it does
- * behind some GiB that are searched: to a 32-bit guest, such addresses and
- * lengths are negative as signed ones, and what is not zero-extended faults,
- * or is cut.  And Arm's page of kernel helpers, which nobody maps, can be read.
+ * The last byte is at 4 GiB on 32-bit guests, at 2 GiB with MIPS o32; 64-bit
+ * guests use the highest address that mmap() gives.  Every function gives the
+ * same result there as elsewhere, also with a size that reaches far beyond,
+ * and after some GiB that are searched, too: on a 32-bit guest, addresses and
+ * lengths are negative then if signed; without zero-extension, they fault or
+ * are cut.  Arm's page of kernel helpers, which no guest maps, can be read.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,7 +17,7 @@
 #define MAP_FIXED_NOREPLACE     0x100000
 #endif
 
-static char *top;               /* or high at least: as much as an arena */
+static char *top;               /* as much as an arena, at the top or high */
 
 /* Map up to @end, or fail; its address may wrap around to 0. */
 static bool map_below(uintptr_t end)
@@ -96,7 +96,7 @@ static void test_end(const Function *f, size_t n, unsigned tested, bool open,
     arena[tested] = own;
 }
 
-/* Behind the last byte is a fault; native-fault looks at its address. */
+/* A search beyond the last byte faults; native-fault checks si_addr. */
 static void test_behind(void)
 {
     char *last = memset(top + pages * page - 100, 'a', 100);
@@ -116,7 +116,7 @@ static void test_commpage(void)
 
     for (size_t i = 0; i < page; i++) {
         loop[i] = commpage[i];
-        /* Nor is this loop to become a call. */
+        /* This loop must not become a call. */
         asm volatile("" : : : "memory");
     }
     CHECK(loop[version], "no version");
@@ -165,7 +165,7 @@ static void test_long(void)
     const size_t n = (size_t)2048 << 20;
 #endif
     const size_t size = n + pages * page;
-    /* Where there is so much in one piece, most likely */
+    /* Most likely, so much is free here in one piece. */
     char *p = mmap((void *)0x50000000, size, PROT_RW,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     char *last = p + n;

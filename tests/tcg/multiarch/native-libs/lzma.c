@@ -113,7 +113,7 @@ static void hash_fields(Test *t)
     hash(t, t->s.avail_in);
     hash(t, t->s.avail_out);
     if (t->kind != 7) {
-        /* Not before the header has been read */
+        /* Only after the header has been read */
         hash(t, t->s.internal && t->s.total_out ? lzma_get_check(&t->s) : 0);
         hash(t, lzma_memusage(&t->s));
         hash(t, lzma_memlimit_get(&t->s));
@@ -226,7 +226,7 @@ static Buffer compress_as(int how, Buffer plain)
         assert(!lzma_stream_encoder(&s, filters, checks[rnd(4)]));
         encode(&b, &s, plain, 0);
         break;
-    case 8:         /* blocks that say their sizes */
+    case 8:         /* blocks with sizes in headers */
         assert(!lzma_stream_encoder_mt(&s, &mt));
         encode(&b, &s, plain, 0);
         break;
@@ -297,7 +297,7 @@ static void test_moved(int rounds)
         Test t[3];
 
         if (rnd(2)) {
-            /* Another one has been there, and was moved away. */
+            /* Another stream was there, and was moved away. */
             new_test(&t[1], rnd(6));
             hash(&t[1], begin(&t[1]));
             t[2] = t[1];

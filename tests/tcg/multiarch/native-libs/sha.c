@@ -1,9 +1,9 @@
 /*
  * Native bypass: libcrypto's hashes, call by call
  *
- * Prints the same whether the guest's library hashes or the host does: a line
- * for each function, with a hash of the struct after each call.  Arguments:
- * seed, rounds.
+ * The output is the same whether the guest's or the host's library hashes: a
+ * line for each function, with a hash of the struct after each call.
+ * Arguments: seed, rounds.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -55,7 +55,7 @@ static void on_fault(int sig)
             memset(&c, 0, sizeof(c));                                   \
             NAME##_Init(&c);                                            \
             if (rnd(4) == 0) {                                          \
-                /* Near to where the count of bits overflows */         \
+                /* The count of bits is close to an overflow. */        \
                 c.Nl = -(uint64_t)rnd(2000) * 8;                        \
             }                                                           \
             for (int k = rnd(20); k >= 0; k--) {                        \
@@ -64,12 +64,12 @@ static void on_fault(int sig)
                 int ret = NAME##_Update(&c, data + at, n);              \
                                                                         \
                 hash(&ret, sizeof(ret));                                \
-                /* What of the buffer is not in use is left as it may be. */ \
+                /* The unused part of the buffer is undefined. */       \
                 memset((uint8_t *)c.data + c.num, 0,                    \
                        sizeof(c.data) - c.num);                         \
                 hash(&c, sizeof(c));                                    \
             }                                                           \
-            /* Runs into a page that cannot be read */                  \
+            /* Run into an unreadable page. */                          \
             if (rnd(8) == 0 && sigsetjmp(jump, 1) == 0) {               \
                 NAME##_Update(&c, data + size - rnd(100), 200);         \
                 result++;                                               \

@@ -1,6 +1,6 @@
 /*
- * Native bypass: what of openssl/sha.h the test needs; not every compiler that
- * has the library has the header
+ * Native bypass: the part of openssl/sha.h that the test needs; some compilers
+ * have the library without the header
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

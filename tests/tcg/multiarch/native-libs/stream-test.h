@@ -1,9 +1,9 @@
 /*
  * Native bypass: streams of libraries, call by call
  *
- * A program that prints the same whether the guest's library decodes or the
- * host's: a line for each scenario, with a hash of what each call returned and
- * left in the struct. Arguments: seed, rounds, and which scenario.
+ * The output is the same whether the guest's or the host's library decodes:
+ * lines for each scenario, with a hash of what each call returned and left in
+ * the struct. Arguments: seed, rounds, and which scenario.
  *
  * Each library's program defines Stream and the functions declared here.
  *
@@ -33,7 +33,7 @@ typedef struct Buffer {
     size_t len;
 } Buffer;
 
-/* What a test does with a stream */
+/* The state of a stream's test */
 typedef struct Test {
     Stream s;
     int kind;                   /* a decoder, and how it is set up */
@@ -48,7 +48,7 @@ typedef struct Scenario {
     void (*run)(int rounds);
 } Scenario;
 
-/* Those of the library alone; the last one has no name. */
+/* Scenarios of this library only; the last one has no name. */
 static const Scenario *own_scenarios(void);
 
 /* The function that decodes */
@@ -56,12 +56,12 @@ static const char entry[];
 
 static int kinds;
 static const char *kind_name(int kind);
-/* Compressed @plain, in the manner @how of several */
+/* Compress @plain in the manner @how of several. */
 static int manners;
 static Buffer compress_as(int how, Buffer plain);
-/* In a manner such that a call that fails leaves any output of its own */
+/* Compressed so that the output of a failing call is undefined */
 static bool is_filtered;
-/* What initialising returns. @s is zeroed or was in use. */
+/* Return the result of initialising; @t->s is zeroed or was in use. */
 static int begin(Test *t);
 static int code(Test *t, bool finish);
 static void end(Test *t);
@@ -71,16 +71,16 @@ static void set_io(Stream *s, const uint8_t *in, size_t in_len,
                    uint8_t *out, size_t out_len);
 static size_t left_in(const Stream *s);
 static size_t left_out(const Stream *s);
-/* Hash what the struct and the library's functions say. */
+/* Hash the struct's fields and results of the library's functions. */
 static void hash_fields(Test *t);
-/* More calls that are allowed at any time: one of them */
+/* Make another call that is allowed at any time. */
 static void poke(Test *t);
 
 static size_t page_size;
 static __thread uint64_t rng;
 static uint64_t seed;
 
-/* Of the scenario's round @i, whatever the others have done */
+/* Seed the scenario's round @i, independent of other rounds. */
 static void seed_round(uint64_t i)
 {
     rng = (seed << 32 | i) * 0x9e3779b97f4a7c15ull;
@@ -92,7 +92,7 @@ static uint32_t rnd(uint32_t n)
     return n ? (uint32_t)(rng >> 33) % n : 0;
 }
 
-/* Whether to print what is hashed, to find a difference */
+/* Whether to print each hashed value, to find a difference */
 static bool trace;
 
 static void hash(Test *t, uint64_t value)
@@ -171,7 +171,7 @@ static int decode(Test *t, Buffer in, int in_style, int out_style,
         ret = code(t, finish && last);
         made = room - left_out(&t->s);
         at += n - left_in(&t->s);
-        /* A filter may leave anything behind what it has made. */
+        /* A filter may leave anything after its output. */
         hash_bytes(t, out, made);
         if (!t->quiet) {
             hash_bytes(t, out + room, 16);
@@ -246,7 +246,7 @@ static Buffer copy_of(Buffer b)
     return c;
 }
 
-/* Cut in any way, whole or spoilt; structs used again, with and without end */
+/* Input in pieces, good or spoilt; structs reused, with and without end() */
 static void test_cuts(int rounds)
 {
     for (int i = 0; i < rounds; i++) {
@@ -290,7 +290,7 @@ static void test_cuts(int rounds)
     }
 }
 
-/* A fork in mid-stream: both go on. */
+/* A fork in mid-stream: both continue. */
 static void test_fork(int rounds)
 {
     for (int i = 0; i < rounds; i++) {
@@ -411,7 +411,7 @@ static void test_handover(int rounds)
     }
 }
 
-/* Many at once, most of them abandoned; others at the same addresses */
+/* Many streams, most of them abandoned; others at the same addresses */
 static void test_many(int rounds)
 {
     Test *t = calloc(rounds * 40, sizeof(*t)), *first = t;
@@ -441,7 +441,7 @@ static void test_many(int rounds)
     report("many", first);
 }
 
-/* The library's code becomes writable, and code again, in mid-stream. */
+/* The library's code becomes writable, then executable, in mid-stream. */
 static void test_toggle(int rounds)
 {
     uintptr_t page = (uintptr_t)dlsym(RTLD_DEFAULT, entry) & -page_size;
@@ -483,8 +483,8 @@ static void test_toggle(int rounds)
 }
 
 /*
- * Pages of input, output or the struct that cannot be accessed until a handler
- * makes them so, or that are behind a file's end
+ * Pages of input, output or the struct that are inaccessible until a handler
+ * fixes them, or that are beyond a file's end
  */
 static uint8_t *bad_page;
 /* volatile, as a handler writes these */
@@ -541,11 +541,11 @@ static void test_bad(int rounds)
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         map_out = mmap(NULL, out_room, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        /* A page of the file in the middle of either */
+        /* The bad page: in the middle of either */
         at = 1 + rnd((write ? out_room : in_room) / page_size - 2);
         bad_page = (write ? map_out : map_in) + at * page_size;
         if (file) {
-            /* The page of the file is its fourth. */
+            /* It is the fourth page of the file. */
             assert(mmap(bad_page, page_size, PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_FIXED, bad_fd, 3 * page_size)
                    == bad_page);
@@ -558,10 +558,10 @@ static void test_bad(int rounds)
             end(test);
             new_test(test, rnd(kinds));
             hash(test, begin(test));
-            /* Which thread gets to the page is open. */
+            /* Any thread of these may reach the page. */
         } while (test->quiet);
         if (later) {
-            /* Once the first bytes are out */
+            /* Decode the first bytes before. */
             set_io(&test->s, map_in + off, in.len, map_out, 100);
             code(test, false);
             off += in.len - left_in(&test->s);
@@ -626,8 +626,8 @@ static const Scenario scenarios[] = {
 };
 
 /*
- * Each in a process of its own: abandoned streams leave the host no room for
- * others, and a library that was writable remains the guest's.
+ * Run each in its own process: abandoned streams leave the host no room for
+ * others, and a library that was writable stays translated.
  */
 static void run(const Scenario *s, int rounds, const char *wanted)
 {

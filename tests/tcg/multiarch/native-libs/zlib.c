@@ -37,7 +37,7 @@ static int begin(Test *t)
     int wbits = how_to[t->kind].wbits;
 
     if (t->s.state) {
-        /* In use: any way to begin once more */
+        /* In use: begin again in any way. */
         switch (rnd(4)) {
         case 0:
             return inflateReset(&t->s);
@@ -108,12 +108,12 @@ static void hash_fields(Test *t)
         Dl_info lib = { 0 };
 
         hash_bytes(t, t->s.msg, strlen(t->s.msg));
-        /* It is the library's own string. */
+        /* The string is the library's own. */
         dladdr(t->s.msg, &lib);
         hash(t, (uintptr_t)t->s.msg - (uintptr_t)lib.dli_fbase);
     }
     if (t->s.state) {
-        /* After an error, it depends on how far ahead the last code was. */
+        /* After an error, it depends on how far ahead the decoder was. */
         hash(t, t->failed ? 0 : inflateMark(&t->s));
         hash(t, inflateSyncPoint(&t->s));
         hash(t, inflateCodesUsed(&t->s));
@@ -146,8 +146,8 @@ static void poke(Test *t)
         break;
     case 3:
         /*
-         * Versions differ in what this does to raw streams, and to the length
-         * that gzip's have.
+         * Versions differ in its effect on raw streams, and on the length in
+         * gzip streams.
          */
         if (how_to[t->kind].wbits > 0 && strcmp(zlibVersion(), "1.2.11")) {
             hash(t, inflateValidate(&t->s, rnd(2)));
@@ -177,7 +177,7 @@ static void poke(Test *t)
         t->s.adler ^= rnd(256);
         break;
     case 10:
-        /* Only the struct that was initialised will do. */
+        /* A copy of the initialised struct is invalid. */
         copy = t->s;
         hash(t, inflate(&copy, Z_NO_FLUSH));
         hash(t, inflateReset(&copy));
@@ -338,7 +338,7 @@ static void test_dictionary(int rounds)
     }
 }
 
-/* inflateCopy() at any time; both go on, and either ends first. */
+/* inflateCopy() at any time; both continue, and either ends first. */
 static void test_copy(int rounds)
 {
     Test t[2];
@@ -352,7 +352,7 @@ static void test_copy(int rounds)
         plain = make_plain(rnd(80000));
         in = compress_as(rnd(manners), plain);
         calls = rnd(20);
-        /* The other's struct stays as the last round has left it. */
+        /* The copy's struct stays as the last round left it. */
         new_test(&t[0], rnd(kinds));
         t[1].kind = t[0].kind;
         t[1].hash = 1;
@@ -387,7 +387,7 @@ static void test_copy(int rounds)
     }
 }
 
-/* A stream in the struct of another's copy, which is lost */
+/* A new stream in a struct that holds a copy, which is lost */
 static void test_again(int rounds)
 {
     for (int i = 0; i < rounds; i++) {
@@ -448,7 +448,7 @@ static void test_copy_reset(int rounds)
     }
 }
 
-/* inflateSync() of what is in a file */
+/* inflateSync() of input in a file */
 static void test_sync_file(int rounds)
 {
     char name[] = "/tmp/native-libs-XXXXXX";

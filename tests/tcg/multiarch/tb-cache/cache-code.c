@@ -1,8 +1,8 @@
 /*
- * Tests of blocks kept in a file: code that is other code in other runs
+ * Tests of TBs kept in a file: code that changes from run to run
  *
- * cache-code PART FILE N: what PART does with the code in FILE, which depends
- * on N, is right.  The script has N change from run to run.
+ * cache-code PART FILE N: PART checks the results of the code in FILE, which
+ * depends on N.  The script changes N from run to run.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,7 +13,7 @@
 static const char *file;
 static int n;
 
-/* One unit of each differs. */
+/* One Unit of each leaf differs. */
 static void leaves(void)
 {
     int fd = make_code(file, O_TRUNC, put_leaves, n);
@@ -26,8 +26,8 @@ static void leaves(void)
     defined(__riscv)
 #define HAS_BEHIND
 /*
- * Page A is filled by instructions up to an instruction of which only a part is
- * in it: it ends the block before.  If N is even, there is something else.
+ * Page A is filled up to an instruction that crosses its end: the TB ends
+ * before that instruction.  If N is even, a nop comes first.
  */
 static void put_behind(char *a, int n)
 {
@@ -93,7 +93,7 @@ static void span(void)
     a -= at ? PAGE - ((uintptr_t)at & (PAGE - 1)) : 16;
     value = call(a, NULL, NULL);
     CHECK(value == n, "span: %d, not %d", value, n);
-    /* The second page alone may be another one. */
+    /* Replace the second page only. */
     if (at) {
         int other;
 
@@ -108,7 +108,7 @@ static void span(void)
 }
 
 #ifdef __mips__
-/* A branch at the end of page A; its delay slot does not tell where to. */
+/* A branch at the end of page A; its delay slot is always the same. */
 static void put_branch(char *a, int n)
 {
     char *b = a + PAGE;
@@ -131,7 +131,7 @@ static void branch(void)
     map_code(fd, RX, MAP_PRIVATE);
     value = call(CODE + PAGE - 4, NULL, NULL);
     CHECK(value == (n & 7), "branch: %d, not %d", value, n & 7);
-    /* What is in the slot, but not as such: on to the first leaf */
+    /* The slot's code without the branch: runs on to the first leaf */
     value = call(CODE + PAGE, NULL, NULL);
     CHECK(value == 0, "no branch: %d", value);
     value = call(CODE + 2 * PAGE - 8, NULL, NULL);
@@ -173,7 +173,7 @@ static void smc(void)
     check_leaves("again", n + 1);
 }
 
-/* None of this is in a file: the script counts the blocks. */
+/* None of this code is in a file: the script counts the TBs. */
 static void jit(void)
 {
     char *p = map(PAGE, RWX), *q = map_code(-1, RWX,
@@ -195,7 +195,7 @@ static void jit(void)
     MUST(call(entry(p), NULL, NULL) == n);
 }
 
-/* As JITs that never have a page that is writable and executable. */
+/* Like JITs that never make a page both writable and executable */
 static void shared(void)
 {
     int fd = make_code(file, O_TRUNC, put_leaves, 50);
@@ -211,7 +211,7 @@ static void shared(void)
     }
 }
 
-/* The file is another one, is written over, and gives way to another one. */
+/* The file is replaced, is overwritten, and another one is mapped over it. */
 static void replace(void)
 {
     int fd = make_code(file, O_TRUNC, put_leaves, n), other;
@@ -242,12 +242,12 @@ static void replace(void)
 }
 
 /*
- * While leaves are translated, a thread changes them: what is kept of it has to
- * be right for one or the other.  N 0 does this; what N there is then has
- * leaves that return just that.
+ * With N = 0, a thread changes leaves while they are translated: a kept TB
+ * must be right for the old code or the new.  With any other N, the leaves
+ * return N.
  */
 static char *volatile racing;
-static volatile unsigned races;     /* times that all was changed */
+static volatile unsigned races;     /* rounds of changes to a leaf */
 
 static void *racer(void *arg)
 {

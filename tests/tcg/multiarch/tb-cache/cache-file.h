@@ -1,8 +1,8 @@
 /*
- * Tests of blocks kept in a file: code in files of the guest
+ * Tests of TBs kept in a file: code in files of the guest
  *
- * Only code of files is kept, and how code is put together chain-code.h knows
- * for each guest.
+ * Only TBs of code from files are kept.  chain-code.h makes the code for each
+ * guest.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,14 +15,14 @@
 
 #define RX          (PROT_READ | PROT_EXEC)
 
-/* Each run has the file's code at one address, which no guest uses. */
+/* Each run maps the code at the same address, which no guest uses. */
 #define CODE_AT(i)  ((char *)0x3c000000 + (i) * CODE_SIZE)
 #define CODE_SIZE   (4 * PAGE)
 
 static __thread char *code;
 #define CODE        (code ? code : CODE_AT(0))
 
-/* Where a file has its leaves, by put_leaves() */
+/* The leaves that put_leaves() writes */
 #define LEAF_SIZE   32
 #define LEAVES      ((int)(PAGE / LEAF_SIZE))
 
@@ -44,8 +44,8 @@ static inline void unmap_code(void)
 }
 
 /*
- * Leaf i returns n + i.  Every other one begins by 8 bytes that are always the
- * same, as blocks are looked up by so many.
+ * Leaf i returns n + i.  Every other leaf begins with 8 constant bytes, as the
+ * hash of a kept TB includes its first 8 bytes.
  */
 static inline void put_leaves(char *p, int n)
 {
@@ -60,8 +60,8 @@ static inline void put_leaves(char *p, int n)
 }
 
 /*
- * Write what @put puts at the address that it is to have, to a file that is
- * opened with @flags: O_TRUNC has another file's blocks, O_EXCL a new inode.
+ * Write the code that @put makes for its final address to a file opened with
+ * @flags: O_TRUNC gives the file new pages, O_EXCL a new inode.
  */
 static inline int make_code(const char *name, int flags,
                             void (*put)(char *p, int n), int n)

@@ -1,8 +1,8 @@
 /*
- * Tests of blocks kept in a file: libraries that are other ones
+ * Tests of TBs kept in a file: libraries that are replaced
  *
- * cache-load DIR FIRST SECOND: use one library, which is replaced by another
- * one while it is used, then that one, then a copy of the first one.
+ * cache-load DIR FIRST SECOND: use the first library, which the second one
+ * replaces while it is in use, then the second, then a new copy of the first.
  * Built with -DLIBRARY=N, this is libcache-N.so.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later

@@ -1,8 +1,8 @@
 /*
- * Tests of blocks kept in a file: processes, threads, descriptors, mappings
+ * Tests of TBs kept in a file: processes, threads, descriptors, mappings
  *
- * cache-proc PART FILE N [MORE]: what it prints, and how it ends, is the same
- * with a file of blocks as without.  There is new code to be kept for each N.
+ * cache-proc PART FILE N: output and exit status are the same whether TBs are
+ * kept or not.  Each N has new code whose TBs are to be kept.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,7 +17,7 @@
 static const char *program, *file;
 static int n, part;
 
-/* The script has QEMU in the environment: binfmt_misc need not know it. */
+/* Execute QEMU from the environment: binfmt_misc may not know it. */
 static void execute(const char *name)
 {
     const char *qemu = getenv("QEMU");
@@ -27,15 +27,15 @@ static void execute(const char *name)
     _exit(EXIT_FAILURE);
 }
 
-/* Other code for each part, N and i */
+/* The code differs for each part, N and i. */
 static int first_value(int i)
 {
     return ((part * 8 + n) * 4 + i) * 32;
 }
 
 /*
- * Translate code that has not been kept, and leave no descriptor.  It stays
- * mapped: what is unmapped is not kept.
+ * Map code whose TBs have not been kept, and leave no descriptor.  The code
+ * stays mapped: TBs of unmapped code are not kept.
  */
 static void map_fresh(int i)
 {
@@ -92,13 +92,13 @@ static void part_vfork(void)
     fresh(1);
 }
 
-/* What is executed: how it is started is the other parts' */
+/* The executed program; the other parts start it. */
 static void part_exec(void)
 {
     printf("executed\n");
 }
 
-/* What is kept before execve() is not all that there is when it fails. */
+/* After a failed execve(), more TBs are kept than before it. */
 static void part_failing(void)
 {
     for (int i = 0; i < 3; i++) {
@@ -107,7 +107,7 @@ static void part_failing(void)
         MUST(execl("/", "x", NULL) == -1 && errno == EACCES);
     }
     fresh(3);
-    /* and then one that does not fail */
+    /* and then one that succeeds */
     execute("exec");
 }
 
@@ -203,7 +203,7 @@ static void part_segv(void)
     *(volatile int *)8 = 1;     /* not left out */
 }
 
-/* The descriptors there are, as a string */
+/* List the open descriptors as a string. */
 static void list_files(char *s, size_t size)
 {
     DIR *dir = opendir("/proc/self/fd");
@@ -239,10 +239,10 @@ static void part_files(void)
     }
 }
 
-/* While the process ends, dup() in a thread is what it always was. */
+/* While the process ends, dup() in a thread gives the same number. */
 static int first_free;
 
-/* Without a branch: what is not yet translated waits for the process to end. */
+/* No branch: an untranslated target would wait for the process to end. */
 static void *dupper(void *arg)
 {
     static const char text[] = "dup() is another one\n";
@@ -271,7 +271,7 @@ static void part_dup(void)
     syscall(SYS_exit_group, 0);
 }
 
-/* The guest closes all, then opens files of its own with the same numbers. */
+/* The guest closes all but stdout, then reuses the numbers for its files. */
 static void part_closed(void)
 {
     char text[] = "mine";
@@ -298,7 +298,7 @@ static void part_closed(void)
     }
 }
 
-/* 0, 1 and 2 are closed, and stay so. */
+/* 0 to 19 are closed, and stay closed. */
 static void part_standard(void)
 {
     int out = dup(1), fd;
@@ -320,7 +320,7 @@ static void part_standard(void)
     _exit(0);
 }
 
-/* No line of /proc/self/maps is of the file. */
+/* /proc/self/maps does not show the file. */
 static void part_maps(void)
 {
     char line[4096];
@@ -343,8 +343,8 @@ static void part_chdir(void)
 }
 
 /*
- * What the script finds to be QEMU's mapping, from outside: the guest unmaps it
- * (N is even) or maps something else there, all of it or its second half.
+ * The script passes the address of QEMU's mapping of the file: the guest
+ * unmaps it (N is even) or maps over it, all of it or its second half.
  */
 static void part_over(void)
 {

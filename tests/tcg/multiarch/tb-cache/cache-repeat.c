@@ -1,7 +1,6 @@
 /*
- * Print where things are, for cache-repeat.sh to compare; and see that no
- * mapping takes the place of another one, however the guest maps, moves and
- * unmaps.
+ * Print addresses for cache-repeat.sh to compare; and check that no mapping
+ * replaces another one, however the guest maps, moves and unmaps.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -89,13 +88,13 @@ static void *churn(void *arg)
             continue;
         }
         if (s->p && what == 1 && s->len > page) {
-            /* a part only */
+            /* unmap the last page */
             s->len -= page;
             assert(munmap(s->p + s->len, page) == 0);
             continue;
         }
         if (s->p && what == 2) {
-            /* free it, and take a page of it back at once */
+            /* unmap it, and map its first page again at once */
             char *p = s->p;
 
             drop(s);
@@ -113,7 +112,7 @@ static void *churn(void *arg)
         drop(s);
         s->len = page * (1 + rnd(&seed) % (what == 3 ? 300 : 9));
         s->fill = 1 + rnd(&seed) % 100;
-        /* a hint that is taken, or none */
+        /* a hint that is in use, or none */
         s->p = mmap(what == 4 ? (char *)slots[0].p : NULL, s->len,
                     PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
                     -1, 0);
@@ -146,7 +145,7 @@ int main(void)
     assert(p != MAP_FAILED);
     printf("page %p\n", p);
 
-    /* What is free again is taken again. */
+    /* A freed range is used again. */
     q = mmap(NULL, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     for (int i = 0; i < 1000; i++) {
         assert(munmap(q, 1 << 20) == 0);

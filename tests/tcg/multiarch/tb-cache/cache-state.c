@@ -1,8 +1,8 @@
 /*
- * Tests of blocks kept in a file: the CPU's state
+ * Tests of TBs kept in a file: the CPU state
  *
- * cache-state FILE N: what it prints is the same in each run.  FILE holds code
- * that does not depend on N, which is 1 or 0: whether PROT_BTI is set.
+ * cache-state FILE N: the output is the same in each run.  The code in FILE
+ * does not depend on N; N is 1 if PROT_BTI is set at first, else 0.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -36,9 +36,9 @@ static unsigned long context_pc(void *context)
 }
 
 /*
- * Faults inside of blocks: the handler says where, and lets the program go on
+ * Faults inside TBs: the handler prints where, and lets the program continue.
  */
-typedef volatile int Memory;    /* each access in its turn */
+typedef volatile int Memory;    /* keeps accesses in order */
 
 static Memory count;
 static char *forbidden;
@@ -129,7 +129,7 @@ static void faults(void)
 }
 
 /*
- * Each block twice: before there are threads, and afterwards
+ * Translate each TB twice: before there are threads, and afterwards.
  */
 static int shared_count;
 
@@ -206,12 +206,12 @@ static void floats(void)
 }
 
 /*
- * Code of files
+ * Code mapped from a file
  */
 static void put_states(char *p, int n)
 {
 #ifdef __arm__
-    /* A32 has this as a conditional store, Thumb returns. */
+    /* First word: a conditional store in A32, returns in Thumb */
     PUT32(PUT32(p, 0x47704770, 0xe3a00005), 0xe12fff1e);
 #elif defined(__aarch64__)
     put_leaf(p, 5);                         /* no landing pad */

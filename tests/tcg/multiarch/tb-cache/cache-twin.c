@@ -1,5 +1,5 @@
 /*
- * Tests of blocks kept in a file: a program that is linked with another VALUE
+ * Tests of TBs kept in a file: one of two programs that differ in VALUE only
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

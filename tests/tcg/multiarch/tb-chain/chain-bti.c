@@ -1,8 +1,8 @@
 /*
- * Tests of links between translation blocks: AArch64's PROT_BTI comes and goes
+ * Tests of TB chaining: AArch64's PROT_BTI is set and cleared
  *
- * Every kind of branch goes to every kind of landing pad, and to none, many
- * times; then PROT_BTI of the branch's page or of the target's page changes.
+ * Every kind of branch goes many times to every kind of landing pad, and to
+ * code without one; then PROT_BTI changes on the branch's or target's page.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -31,7 +31,7 @@ static const struct {
     { "paciasp", PACIASP, 0x7 },
 };
 
-/* The branch instruction, and what is before and after it */
+/* The branch, and the instructions before and after it */
 static const struct {
     const char *name;
     uint32_t before, insn, after;
@@ -78,7 +78,7 @@ static void check(const char *when, bool guard_a, bool guard_b, int rounds)
             }
         }
     }
-    /* Directly, and by running on: never a fault */
+    /* Direct branches and falling through never fault. */
     for (int round = 0; round < rounds; round++) {
         CHECK(call(a + 64 * BRANCHES, NULL, NULL) == 10, "%s: b", when);
         CHECK(call(a + PAGE - 16, NULL, NULL) == 10, "%s: running on", when);
@@ -91,7 +91,7 @@ static void protect(bool guard_a, bool guard_b)
     MUST(mprotect(b, PAGE, RX | (guard_b ? PROT_BTI : 0)) == 0);
 }
 
-/* Each state from each other one; a Gray code would leave some out. */
+/* Try every transition; a Gray code would leave some out. */
 static void try_states(void)
 {
     for (int from = 0; from < 4; from++) {
@@ -104,7 +104,7 @@ static void try_states(void)
     }
 }
 
-/* The page is replaced by one with the same code, and by writing over it. */
+/* Replace the page by various mappings with the same code. */
 static void replace_page(void)
 {
     int file = memfd_create("code", 0);
@@ -143,7 +143,7 @@ static void replace_page(void)
     close(file);
 }
 
-/* A thread changes PROT_BTI; the number of changes tells what is set. */
+/* One thread runs a branch, one changes PROT_BTI: odd changes set it. */
 #define CHANGES     300
 
 static int announced, done, rounds;

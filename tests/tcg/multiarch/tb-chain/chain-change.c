@@ -1,9 +1,9 @@
 /*
- * Tests of links between translation blocks: the target's page changes
+ * Tests of TB chaining: the target's page changes
  *
- * Code in page A goes on in page B, often enough for the blocks to be linked
- * and to be found in every cache.  Then page B is unmapped, loses PROT_EXEC,
- * is written or replaced, and the same code in page A runs again.
+ * Code in page A continues in page B, often enough for the TBs to be chained
+ * and to be in every cache.  Then page B is unmapped, loses PROT_EXEC, is
+ * written or replaced, and the same code in page A runs again.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 
 #define WARM    300
-#define ALIGN   0x40000     /* of shmat() */
+#define ALIGN   0x40000     /* for shmat() */
 #define AREA    (3 * ALIGN)
 
 enum { OLD = 11, NEW, NEWER };
@@ -141,8 +141,8 @@ static const struct Change {
     bool (*make)(char *b);
     int code;               /* of the SIGSEGV; 0 if new code runs instead */
     enum {
-        STEPS = 1,          /* nothing to run in between */
-        WRITABLE = 2,       /* the page is so from the beginning */
+        STEPS = 1,          /* no code may run in between */
+        WRITABLE = 2,       /* page B is writable from the start */
     } flags;
 } changes[] = {
     { "unmapped", unmap, SEGV_MAPERR },
@@ -185,7 +185,7 @@ static void make_change(void)
     MUST(now->change->make(now->b));
 }
 
-/* What page B calls, and returns to page B from */
+/* Called by page B; returns to page B */
 static void hook(void)
 {
     if (change_in_hook) {
@@ -227,7 +227,7 @@ static void warm_up(Trial *t)
     }
 }
 
-/* If it was made at some time, the instructions before it may have run. */
+/* @sometime: page B's first instructions may run before the change. */
 static bool is_expected(const Trial *t, Result r, bool sometime)
 {
     char *addr = t->kind == RETURN_TO_B ? t->b + CALLER : t->b;
@@ -322,7 +322,7 @@ static void wait_for(int pipe)
     MUST(read(pipe, &c, 1) == 0);
 }
 
-/* One of the two changes its page; the other one's stays as it is. */
+/* Parent or child changes its page; the other's page must not change. */
 static void forked(Kind kind, const struct Change *change, bool by_child)
 {
     int to_child[2], to_parent[2], status;
@@ -340,7 +340,7 @@ static void forked(Kind kind, const struct Change *change, bool by_child)
     MUST(pid >= 0);
     if (pid == 0) {
         failures = 0;
-        /* not to go on when the parent hangs and is killed */
+        /* Do not survive a parent that hangs and is killed. */
         prctl(PR_SET_PDEATHSIG, SIGKILL);
     }
     close(pid ? to_child[0] : to_child[1]);

@@ -1,5 +1,5 @@
 /*
- * Tests of links between translation blocks: guest code made at run time
+ * Tests of TB chaining: guest code made at run time
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -21,7 +21,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-/* of AArch64, which the C library's headers may be too old for */
+/* AArch64's, which older C library headers lack */
 #ifndef PROT_BTI
 #define PROT_BTI    0x10
 #endif
@@ -32,7 +32,7 @@
 #define PAGE    ((size_t)getauxval(AT_PAGESZ))
 #define RWX     (PROT_READ | PROT_WRITE | PROT_EXEC)
 
-/* QEMU's PowerPC makes no difference. */
+/* QEMU's PowerPC has one code for both. */
 #ifdef __powerpc__
 # define ACCERR SEGV_MAPERR
 #else
@@ -53,7 +53,7 @@ static int failures;
         } \
     } while (0)
 
-/* What nothing can go on without */
+/* Exit if this fails. */
 #define MUST(cond) \
     do { \
         if (!(cond)) { \
@@ -63,7 +63,7 @@ static int failures;
         } \
     } while (0)
 
-/* What is stored at once; @thumb is Arm's only. */
+/* The unit of stores to code; @thumb is for Arm only. */
 #if defined(__i386__) || defined(__x86_64__)
 typedef uint8_t Unit;
 #else
@@ -71,7 +71,7 @@ typedef uint16_t Unit;
 #endif
 static bool thumb;
 
-/* Units that stay the same are not written, so that no other thread misses. */
+/* Do not write unchanged units: other threads may be executing them. */
 static inline char *put_code(char *p, const void *code, size_t size)
 {
     const Unit *from = code;
@@ -92,7 +92,7 @@ static inline char *put_code(char *p, const void *code, size_t size)
 #define PUT16(p, ...)   PUT(uint16_t, p, __VA_ARGS__)
 #define PUT32(p, ...)   PUT(uint32_t, p, __VA_ARGS__)
 
-/* The flush that programs for x86 do not do must not be needed. */
+/* Programs for x86 do not flush, so neither do the tests. */
 static inline void flush(void *p, size_t size)
 {
 #if !defined(__i386__) && !defined(__x86_64__)
@@ -101,20 +101,20 @@ static inline void flush(void *p, size_t size)
 }
 
 /*
- * For each guest, where all return the end of what they put at @p:
+ * For each guest; all return the end of the code that they put at @p:
  *
- *   put_load       result = n, of 15 bits; below 128, one Unit depends on it
+ *   put_load       result = n, of 15 bits; if below 128, only one Unit varies
  *   put_return, put_nop
  *   put_jump       to an address within 1 MiB
- *   put_call       call it, and return what it returns
+ *   put_call       call such an address, and return its result
  *   put_cond       jump, by a conditional branch that is taken
  *   put_jump_arg   jump to argument 0 or 1
- *   put_call_arg   call argument 0, and return what it returns
- *   put_ret_arg    jump to argument 0 by what usually returns
+ *   put_call_arg   call argument 0, and return its result
+ *   put_ret_arg    jump to argument 0 by an instruction that usually returns
  *   put_caller     call argument 0, a C function, then return n
- *   put_span       the last of a page, such that put_load() on the next one
- *                  is the rest of the instruction, or its delay slot: returns
- *                  its address, or NULL if the guest has nothing like it
+ *   put_span       an instruction at the end of a page, with put_load() on
+ *                  the next page as its rest or its delay slot: returns its
+ *                  address, or NULL if the guest has no such instruction
  */
 #if defined(__i386__) || defined(__x86_64__)
 static inline char *put_load(char *p, int n)
@@ -446,7 +446,7 @@ static inline char *put_call(char *p, char *to)
     return PUT32(put_jal(PUT32(p, 0x00008313), 1, to), 0x00030067);
 }
 
-/* beq zero, zero, which may be as near as the next instruction but one */
+/* beq zero, zero: to @to or, if that is too far, to a jump there */
 static inline char *put_cond(char *p, char *to)
 {
     uint32_t off = to - p;
@@ -469,7 +469,7 @@ static inline char *put_call_arg(char *p)
     return PUT32(p, 0x00008313, 0x000500e7, 0x00030067);
 }
 
-/* mv t0, a0; jr t0, which is a return, too */
+/* mv t0, a0; jr t0: also a return */
 static inline char *put_ret_arg(char *p)
 {
     return PUT32(p, 0x00050293, 0x00028067);
@@ -517,7 +517,7 @@ static inline char *put_call(char *p, char *to)
     return PUT32(put_b26(PUT32(p, 0x0015002d), 0x54000000, to), 0x4c0001a0);
 }
 
-/* beq zero, zero, which may be as near as the next instruction but one */
+/* beq zero, zero: to @to or, if that is too far, to a jump there */
 static inline char *put_cond(char *p, char *to)
 {
     uint32_t off = (to - p) >> 2;
@@ -591,7 +591,7 @@ static inline char *put_cond(char *p, char *to)
     return put_ril(PUT16(p, 0x1922), 0xc084, to);
 }
 
-/* lgfi %r2, 0x58d70000; and agfi %r2, 0xa729.... gives what is behind a729. */
+/* lgfi %r2, 0x58d70000; agfi %r2, 0xa729nnnn: the sum is nnnn. */
 #define put_span put_span
 static inline char *put_span(char *end)
 {
@@ -609,7 +609,7 @@ static inline char *put_call_arg(char *p)
     return PUT16(p, 0xb904, 0x001e, 0x0de2, 0x07f1);
 }
 
-/* What returns is no other instruction than what jumps: b 0(%r2) */
+/* put_jump_arg() has the usual return, br: here b 0(%r2) */
 static inline char *put_ret_arg(char *p)
 {
     return PUT16(p, 0x47f0, 0x2000);
@@ -651,7 +651,7 @@ static inline char *put_call(char *p, char *to)
                  0x4e800020);
 }
 
-/* cmpd r1, r1; beq, which may be as near as the next instruction but one */
+/* cmpd r1, r1; beq: to @to or, if that is too far, to a jump there */
 static inline char *put_cond(char *p, char *to)
 {
     long off = to - p - 4;
@@ -701,7 +701,7 @@ static inline char *put_leaf(char *p, int n)
     return put_return(put_load(p, n));
 }
 
-/* The address by which code here is called */
+/* The address to call the code at @p */
 static inline void *entry(char *p)
 {
     return p + thumb;
@@ -732,7 +732,7 @@ static inline void catch(int sig, siginfo_t *info, void *context)
     }
     caught_info = *info;
 #ifdef __powerpc__
-    /* QEMU's gives no address for a fetch that faults, and all here do. */
+    /* QEMU gives no address for fetch faults, and all faults here are. */
     caught_info.si_addr = (void *)((ucontext_t *)context)->uc_mcontext
                                   .gp_regs[PT_NIP];
 #endif
@@ -756,7 +756,7 @@ static inline Result run(void *code, void *arg0, void *arg1)
     return r;
 }
 
-/* What is told of a SIGSEGV at @addr: on s390x only the page */
+/* The si_addr of a SIGSEGV at @addr: on s390x only the page */
 static inline char *told_addr(char *addr)
 {
 #ifdef __s390x__
@@ -775,7 +775,7 @@ static inline void on_signal(int sig, void (*handler)(int))
 /* At the start of each program */
 static inline void start(void)
 {
-    /* siglongjmp() from the handler is not to need a system call. */
+    /* SA_NODEFER: siglongjmp() from the handler needs no system call. */
     struct sigaction sa = {
         .sa_sigaction = catch, .sa_flags = SA_SIGINFO | SA_NODEFER
     };
@@ -811,13 +811,13 @@ static inline unsigned next_random(uint64_t *state)
 }
 
 /*
- * The links from page A to the page B behind it
+ * The links from page A to page B, which follows it
  */
 typedef enum Kind {
     DIRECT_JUMP, DIRECT_CALL, CONDITIONAL, RUNS_ON,
     SPANS,          /* by an instruction or a delay slot */
     POINTER_JUMP, POINTER_CALL, POINTER_RETURN,
-    RETURN_TO_B,    /* of a function that B calls */
+    RETURN_TO_B,    /* from a function that B calls */
     KINDS
 } Kind;
 
@@ -826,7 +826,7 @@ static const char *const kind_name[KINDS] = {
     "indirect jump", "indirect call", "jump by return", "return"
 };
 
-/* What page B holds: a leaf, and behind it a caller */
+/* Page B holds a leaf and, at this offset, a caller. */
 #define CALLER  128
 
 static inline char *put_b(char *b, int n)
@@ -839,7 +839,7 @@ static inline char *put_b(char *b, int n)
     return after_call;
 }
 
-/* Put it into page @a; NULL if the guest has no such link */
+/* Put a link into page @a; return NULL if the guest has none. */
 static inline void *put_link(char *a, Kind kind, char *b)
 {
     char *p = a;

@@ -1,10 +1,9 @@
 /*
- * Tests of links between translation blocks: comparisons, and the branches
- * that they decide
+ * Tests of TB chaining: comparisons, and branches that depend on them
  *
- * For all guests, what the compiler makes of comparisons with constants; for
- * Arm the flags, and operands whose high half must not count; for MIPS what a
- * delay slot does to what the branch before it has compared.
+ * All guests: the compiler's code for comparisons with constants.  Arm: flags,
+ * and operands whose high half must be ignored.  MIPS: a delay slot that
+ * changes the operands that its branch has compared.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -21,7 +20,7 @@ static const int64_t values[] = {
 
 enum { VALUES = sizeof(values) / sizeof(values[0]) };
 
-/* Less than, as unsigned numbers, with no comparison of more than a bit */
+/* Unsigned less-than that compares single bits only */
 static bool below(uint64_t a, uint64_t b)
 {
     for (int i = 63; i >= 0; i--) {
@@ -42,7 +41,7 @@ static uint64_t low(uint64_t v, int bits)
     return v & (sign_of(bits) | (sign_of(bits) - 1));
 }
 
-/* A bit for each of == != < <= > >=, and of the last four of unsigned ones */
+/* A bit for each of == != < <= > >=, and for the last four unsigned */
 static int relations(uint64_t a, uint64_t b, int bits)
 {
     uint64_t s = sign_of(bits);
@@ -155,7 +154,7 @@ static int flags(uint64_t a, uint64_t b, int bits)
         SKIPS("tbz %1, " #n, v, (int)(~(v) >> n & 1)); \
     } while (0)
 
-/* Operations of 32 bits, none of which sees what the others are */
+/* 32-bit operations, which must ignore the high halves */
 static void halves(int64_t a, int64_t b)
 {
     uint32_t x = a, y = b;
@@ -250,14 +249,14 @@ static void guest(int64_t v)
 #elif defined(__mips__)
 static char *hidden, *code;
 
-/* Go back to the branch whose delay slot this was in. */
+/* Restart at the branch whose delay slot has faulted. */
 static void handler(int sig, siginfo_t *si, void *ctx)
 {
     MUST(si->si_addr == hidden);
     MUST(mprotect(hidden, PAGE, PROT_READ) == 0);
 }
 
-/* A branch that does not see what its delay slot does to its operands */
+/* Whether the branch is taken; its delay slot changes its operands. */
 #define TAKEN(insn, slot) \
     ({ \
         long x = a, y = b, r; \
@@ -288,7 +287,7 @@ static void handler(int sig, siginfo_t *si, void *ctx)
         SLOT(insn, "lbu %1, 0(%3)", want); \
     } while (0)
 
-/* What a branch in made code, whose delay slot stores to its page, returns */
+/* The result of a made branch whose delay slot stores to its own page */
 static long made(uint32_t insn, long a, long b)
 {
     long (*f)(long, long, long, void *) = (void *)code;

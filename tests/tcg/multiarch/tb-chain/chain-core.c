@@ -1,8 +1,8 @@
 /*
- * Tests of links between translation blocks: a core dump
+ * Tests of TB chaining: a core dump
  *
- * It makes writable again what is protected for its blocks, which become
- * invalid, while it holds locks; and it looks at all threads.
+ * Holding locks, it makes pages writable that QEMU has protected for their
+ * TBs, and so invalidates these TBs; and it looks at all threads.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

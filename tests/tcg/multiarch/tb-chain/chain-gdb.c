@@ -1,5 +1,5 @@
 /*
- * Tests of links between translation blocks: what gdb-chain.py debugs
+ * Tests of TB chaining: the program that gdb-chain.py debugs
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,7 +10,7 @@
 #define WARM    300
 #define PHASES  6
 
-/* For the debugger: the link, where page B is entered, and further on */
+/* For the debugger: the link, page B's entry, and a later instruction */
 static const char *name;
 static char *link_code, *link_target, *link_middle;
 static int total, per_phase = 5;

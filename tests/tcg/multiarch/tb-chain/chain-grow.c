@@ -1,11 +1,11 @@
 /*
- * Tests of links between translation blocks: more of them than a cache has room
+ * Tests of TB chaining: more TBs than a jump cache has room for
  *
- * Each thread finds blocks in a cache of its own, which is small at first.
- * Functions are called by more and more addresses, in random order, while
- * another thread does so, too, and some functions are written anew: whatever is
- * called returns what was last written there.  Many threads with little to do
- * need little memory.  With a number as argument, that is the seed.
+ * Each thread looks TBs up in its own jump cache, which is small at first.
+ * Two threads call more and more functions in random order; some functions are
+ * rewritten.  Each call must return the value that was written last.  Many
+ * threads that do little need little memory.  The argument, a number, is the
+ * seed.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,18 +14,18 @@
 #include "chain-code.h"
 
 #define FUNCTIONS   40000
-#define ROOM        32          /* for each */
+#define ROOM        32          /* bytes of each */
 #define THREADS     50
 #define SOME        100         /* functions that a thread calls */
 
 static uint64_t seed = 1;
 static char *code;
-static unsigned made;           /* functions that there are */
+static unsigned made;           /* number of callable functions */
 static bool stop;
 
 /*
- * What function i returns, at first and when it has been written anew: one bit
- * differs, so that no other thread sees half of a change.
+ * The result of function i, before and after it is rewritten: one bit differs,
+ * so that no other thread sees half of a change.
  */
 #define RESULT(i, again)    ((i) % 0x4000 + ((again) ? 0x4000 : 0))
 
@@ -79,7 +79,7 @@ static void grow(void)
     pthread_join(other, NULL);
 }
 
-/* The emulator's memory, in KiB: its own /proc/self is the guest's. */
+/* QEMU's memory, in KiB: the guest's /proc/self is QEMU's own. */
 static long memory(void)
 {
     FILE *f = fopen("/proc/self/status", "r");
@@ -96,7 +96,7 @@ static long memory(void)
 
 static pthread_barrier_t barrier;
 
-/* Functions that are as far from each other as can be */
+/* Call functions that are as far apart as possible. */
 static void *call_some(void *count)
 {
     for (uintptr_t i = 0; i < (uintptr_t)count; i++) {
@@ -109,7 +109,7 @@ static void *call_some(void *count)
     return NULL;
 }
 
-/* How much memory each of them takes, in KiB */
+/* Return the memory that each thread takes, in KiB. */
 static long start_threads(pthread_t *thread, uintptr_t count)
 {
     long before = memory();
@@ -128,7 +128,7 @@ static void many_threads(void)
     long idle, some;
 
     pthread_barrier_init(&barrier, NULL, THREADS + 1);
-    /* The first ones take what grow() has freed. */
+    /* The first threads reuse memory that grow() freed. */
     start_threads(thread, 0);
     idle = start_threads(thread + THREADS, 0);
     some = start_threads(thread + 2 * THREADS, SOME);

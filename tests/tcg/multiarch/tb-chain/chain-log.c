@@ -1,8 +1,8 @@
 /*
- * Tests of links between translation blocks: what chain-log.sh runs
+ * Tests of TB chaining: the program that chain-log.sh runs
  *
- * Page A, at an address that the script knows, has code at every 64 bytes that
- * goes on in page B.  Arguments: the number of rounds, and of threads.
+ * Page A is at an address that the script knows; every 64 bytes, it has code
+ * that continues in page B.  Arguments: the number of rounds, and of threads.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,9 +1,9 @@
 /*
- * Tests of links between translation blocks: signals end endless loops
+ * Tests of TB chaining: signals end endless loops
  *
- * The loops consist of one block, or of two on two pages, that do nothing but
- * go on to each other.  A handler runs some times without effect, then leaves
- * by siglongjmp(), or changes the code such that the loop ends.
+ * A loop consists of one TB, or of two TBs on two pages, that only jump to
+ * each other.  A handler runs several times without effect, then leaves by
+ * siglongjmp(), or changes the code so that the loop ends.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,13 +19,13 @@
 
 enum { LEFT = 1 << 20, PATCHED = 77 };
 
-/* A loop in pages A and B, one thread's */
+/* One thread's loop in pages A and B */
 typedef struct Loop {
     char *a, *b;
     void *code, *arg[2];
     const char *name;
     bool patch;
-    int handled, quiet;     /* times that the handler is to do nothing */
+    int handled, quiet;     /* handler's calls; those to ignore first */
     sigjmp_buf env;
 } Loop;
 
@@ -93,7 +93,7 @@ static int enter(Loop *loop)
     int result = LEFT;
 
     if (!sigsetjmp(loop->env, 1)) {
-        /* Only now the handler may use env. */
+        /* From here on, the handler may use env. */
         __atomic_store_n(&running, loop, __ATOMIC_SEQ_CST);
         result = call(loop->code, loop->arg[0], loop->arg[1]);
     }
@@ -137,7 +137,7 @@ static void *looper(void *opaque)
     return NULL;
 }
 
-/* fork() waits until the other threads have left their loops. */
+/* fork() waits until the other threads leave their chained TBs. */
 static void fork_one(void)
 {
     int status;
@@ -181,7 +181,7 @@ static void by_threads(int kind, bool patch, int n)
     }
 }
 
-/* Nothing but another thread's store ends the loop. */
+/* Only another thread's store ends the loop. */
 static void by_store(int kind)
 {
     pthread_t thread;
@@ -199,7 +199,7 @@ static void by_store(int kind)
 }
 
 /*
- * With an argument, no code changes: signals may come between any two
+ * With an argument, no code is patched: signals may arrive between any two
  * instructions of it.
  */
 int main(int argc, char **argv)

@@ -1,10 +1,9 @@
 /*
- * Tests of links between translation blocks: code that changes all the time
+ * Tests of TB chaining: code that changes all the time
  *
- * Whatever is called returns what was last written there, be the code written
- * over, be it mapped anew where other code was, and be the addresses such that
- * they collide in whatever caches there are.  With a number as argument, that
- * is the seed.
+ * Each call returns the value that was written there last, even if the code
+ * was overwritten, if it is mapped where other code was, or if addresses
+ * collide in QEMU's caches.  The argument, a number, is the seed.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,7 +11,7 @@
 #define _GNU_SOURCE
 #include "chain-code.h"
 
-/* Numbers below this one are written with one store. */
+/* One store is enough to change a number below this one. */
 #define SMALL   128
 
 static uint64_t seed = 1;
@@ -62,8 +61,8 @@ static void rewrite_pages(Kind kind)
 
 #if defined(__i386__) || defined(__x86_64__)
 /*
- * Page A writes to page B, or to itself further on in the same block: without
- * anything in between, the new code runs.
+ * Page A writes to page B, or to itself further on in the same TB: the new
+ * code must run at once.
  */
 static void write_own_code(bool same_page)
 {
@@ -95,8 +94,8 @@ static void write_own_code(bool same_page)
 #endif
 
 /*
- * Two threads rewrite pages of their own and run what a third rewrites; that
- * announces a version before and after it is written.
+ * Two threads rewrite their own pages and run a page that a third rewrites.
+ * The third announces each version before and after it writes it.
  */
 #define VERSIONS    400
 
@@ -152,7 +151,7 @@ static void share_page(void)
         put_leaf(shared, version % SMALL);
         flush(shared, 16);
         __atomic_store_n(&written, version, __ATOMIC_SEQ_CST);
-        /* Sometimes, let one run it; mostly, overtake them. */
+        /* Wait for a thread to run every fourth version only. */
         while (version % 4 == 0 && version < VERSIONS &&
                __atomic_load_n(round, __ATOMIC_SEQ_CST) == before) {
             sched_yield();
@@ -164,8 +163,7 @@ static void share_page(void)
 }
 
 /*
- * Code is mapped, called and dropped by many threads, which get each other's
- * addresses.
+ * Many threads map, call and unmap code, and get each other's addresses.
  */
 #define THREADS     64
 
@@ -222,8 +220,8 @@ static void many_threads(void)
 }
 
 /*
- * Functions at addresses that differ in a few bits only, called in random
- * order, and sometimes dropped and made anew
+ * Functions at addresses that differ in a few bits only are called in random
+ * order, and sometimes unmapped and made anew.
  */
 #define FUNCTIONS   1024
 
@@ -247,7 +245,7 @@ static bool make_function(int i, char *code, int n)
     return true;
 }
 
-/* The addresses are @stride apart, with offsets such that hashes collide */
+/* Addresses are @stride apart; with @fold, their hashes collide. */
 static void collide(char *base, uint64_t stride, bool fold)
 {
     uint64_t random = seed, offset;
@@ -276,7 +274,7 @@ static void collide(char *base, uint64_t stride, bool fold)
             munmap((void *)((uintptr_t)code & -PAGE), PAGE);
             MUST(make_function(i, code, next_random(&random) & 0x7fff));
         }
-        /* The address has come and gone, and been in every cache */
+        /* The address was unmapped, and may be in any cache. */
         for (int j = next_random(&random) % 4; j >= 0; j--) {
             got = call(entry(functions[i].code), NULL, NULL);
             CHECK(got == functions[i].result,

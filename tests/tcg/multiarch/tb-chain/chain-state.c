@@ -1,8 +1,8 @@
 /*
- * Tests of links between translation blocks: the state of the CPU counts
+ * Tests of TB chaining: the CPU state
  *
- * The same address is reached in different states, by the same jumps, such
- * that a block which was translated for another state gives another result.
+ * The same jumps reach the same address in different CPU states.  A TB that
+ * was translated for another state would give another result.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,8 +22,8 @@ static char *page_a, *page_b;   /* adjacent ones */
     } while (0)
 
 /*
- * Atomic operations of the only thread need not be atomic to others; when
- * there are others, they must.
+ * Atomic operations of the only thread need no atomicity; once there are other
+ * threads, they do.
  */
 #define THREADS     4
 #define ADDS        20000
@@ -117,7 +117,7 @@ static void trapped(int sig, siginfo_t *info, void *opaque)
     traps++;
 }
 
-/* Page A sets the flags, page B clears TF and AC and returns what they were. */
+/* Page A sets the flags, page B clears TF and AC and returns the old flags. */
 static void test_state(void)
 {
     static const uint8_t set_flags[] = {
@@ -152,7 +152,7 @@ static void test_state(void)
         traps = 0;
         got = call(code, (void *)(uintptr_t)(flags | 2), b) & (TF | AC);
         CHECK(got == flags, "flags 0x%x, not 0x%x", got, flags);
-        /* One after each instruction from the jump to the last popf */
+        /* A trap after each instruction from the jump to the last popf */
         CHECK(traps == (flags & TF ? 1 + NOPS + 4 : 0), "%d traps", traps);
         CHECK(!traps || last_trap == (uintptr_t)end,
               "last trap at 0x%lx, not %p", (long)last_trap, end);
@@ -163,7 +163,7 @@ static void test_state(void)
 #ifdef __aarch64__
 #include <sys/prctl.h>
 
-/* The vector length is known when code is translated. */
+/* A TB is translated for one vector length. */
 static void test_state(void)
 {
     int lengths[3];
@@ -191,7 +191,7 @@ static void test_state(void)
 #endif
 
 #ifdef __arm__
-/* This code returns 2, or 1 if it is Thumb. */
+/* The code returns 2 as A32, 1 as Thumb. */
 static void put_both_ways(char *p)
 {
     PUT32(p, 0xe0032001);                   /* and r2, r3, r1 */
@@ -339,7 +339,7 @@ static void put_mips16(char *p, int n)
     memcpy(p, code, sizeof(code));          /* li v0, n; jr ra; nop */
 }
 
-/* Separate functions, and code that returns 2, or 1 if it is MIPS16 */
+/* Separate functions, and code that returns 2, or 1 as MIPS16 */
 static void mips16(void)
 {
     const uint16_t first[] = {
@@ -384,16 +384,16 @@ static void mips16(void)
 }
 #endif
 
-/* Delay slots on the next page; the branches go 64 bytes behind them. */
+/* Delay slots on the next page; branches go to 64 bytes after the slot. */
 static void delay_slots(void)
 {
     char *a = page_b - 8, *b = page_b, *c = a - 64, *page_c = page_b + PAGE;
 
-    /* 3 if an annulled slot, else 7, and one more after a branch */
+    /* 3 if the slot is annulled, else 7; plus 1 if it branches */
     PUT32(put_load(a, 3), 0x50800000 | 16); /* beqzl a0, ... */
     put_leaf(b, 7);
     put_return(PUT32(b + 64, 0x24420001));  /* addiu v0, v0, 1 */
-    /* The same with beqz, over the next end of a page */
+    /* The same with beqz, at the end of the next page */
     PUT32(put_load(page_c - 8, 3), 0x10800000 | 16);
     put_leaf(page_c, 7);
     put_return(PUT32(page_c + 64, 0x24420001));
@@ -431,16 +431,16 @@ static void test_state(void)
 
 #ifdef __riscv
 /*
- * When code is translated, it is known whether vl is the most that vtype
- * allows, and whether vstart is 0.  Page A sets v8 to 0 and these to what
- * @state says, and goes to page B, which sets all elements of v8 to 1 and
- * returns the first 32 bits.
+ * A TB is translated for vl being the most that vtype allows or not, and for
+ * vstart being 0 or not.  Page A sets v8 to 0, sets these from @state, and
+ * goes to page B, which sets all elements of v8 to 1 and returns the first 32
+ * bits.
  */
 static void test_state(void)
 {
     static struct {
         uint64_t vl, vtype;
-        char *bytes;        /* for a load that sets vl where it would fault */
+        char *bytes;        /* for vle8ff.v, which reduces vl at a fault */
     } state;
     static const struct {
         int vl, sew;        /* sew: 0 for 8 bits, 1 for 16, ... */
@@ -461,7 +461,7 @@ static void test_state(void)
         printf("skipped: no V\n");
         return;
     }
-    /* vcpop.m t0, v8, which vstart must be 0 for; vmv.v.i v8, 1 */
+    /* vcpop.m t0, v8, which requires vstart = 0; vmv.v.i v8, 1 */
     p = PUT32(page_b, 0x428822d7, 0x5e00b457);
     /* vsetivli zero, 2, e64, m1, ta, ma; vmv.x.s a0, v8 */
     put_return(PUT32(p, 0xcd817057, 0x42802557));
@@ -500,7 +500,7 @@ static void test_state(void)
 
 #ifdef __loongarch64
 /*
- * The first use of a vector unit enables it, which the state of blocks has.
+ * The first use of a vector unit enables it, which changes the TB flags.
  * Page B uses it if argument 1 is not NULL.
  */
 static void test_state(void)
@@ -535,13 +535,13 @@ static void test_state(void)
 #ifdef __s390x__
 #include <sys/time.h>
 
-/* At T, which is EXECUTEd: all depends on the byte that comes from %r3. */
+/* EX_T: the EXECUTEd instruction, of which %r3 gives a byte */
 #define EX_T        128
 #define EX_JUMP     (EX_T + 2 * 8)
 
 static const struct {
     int byte;
-    int times, plus;        /* the result, of argument 0 */
+    int times, plus;        /* result = argument 0 * times + plus */
 } executed[] = {
     { 0x29, 0, 8 },         /* lghi %r2, 8 */
     { 0x2b, 1, 8 },         /* aghi %r2, 8 */
@@ -592,7 +592,7 @@ static void count_signal(int sig)
     signals++;
 }
 
-/* No signal is between EXECUTE and what it executes. */
+/* No signal comes between EXECUTE and its target instruction. */
 static void execute_with_signals(void)
 {
     struct itimerval often = { { 0, 1000 }, { 0, 1000 } }, never = { };
@@ -610,7 +610,7 @@ static void execute_with_signals(void)
     setitimer(ITIMER_PROF, &never, NULL);
 }
 
-/* The condition code is not computed yet where the page ends. */
+/* The page ends before the lazy condition code is computed. */
 static void condition_code(void)
 {
     /* cgr %r2, %r3 */
@@ -623,7 +623,7 @@ static void condition_code(void)
     }
 }
 
-/* What BASR puts before an address of 31 bits tells the addressing mode. */
+/* The bit above BASR's 31-bit address tells the addressing mode. */
 static void addressing(void)
 {
     char *a = mmap((void *)0x3c000000, 2 * PAGE, RWX,
@@ -633,7 +633,7 @@ static void addressing(void)
 
     MUST(a < (char *)0x7fff0000);
     put_return(PUT16(b, 0x0d20, 0x010e));           /* basr %r2, 0; sam64 */
-    /* With sam31 and without: running on, a direct and an indirect jump */
+    /* With and without sam31: falling through, a direct, an indirect jump */
     code[n++] = a + PAGE - 2;
     put_code(a + PAGE - 4, (uint16_t []) { 0x0700, 0x010d }, 4);
     code[n++] = b;
@@ -672,7 +672,7 @@ static void test_state(void)
 #ifdef __powerpc64__
 #define BE32(n)     __builtin_bswap32(n)
 
-/* At a trap: go on as big-endian code, or return as little-endian code. */
+/* At a trap, continue as big-endian code, or return as little-endian code. */
 static void swap_order(int sig, siginfo_t *info, void *opaque)
 {
     unsigned long *r = ((ucontext_t *)opaque)->uc_mcontext.gp_regs;
@@ -681,7 +681,7 @@ static void swap_order(int sig, siginfo_t *info, void *opaque)
     r[PT_NIP] = r[PT_MSR] & 1 ? r[PT_R11] : r[PT_NIP] + 4;
 }
 
-/* Of either byte order, at the same address */
+/* Code of both byte orders at the same address */
 static void test_state(void)
 {
     struct sigaction sa = {
@@ -737,8 +737,8 @@ static unsigned make_segment(unsigned number, unsigned base, bool code32)
 }
 
 /*
- * The same address in segments of different bases, where code finds another
- * EIP, and in one of 16 bits, where it is other code.
+ * The same address in segments of different bases, where code reads another
+ * EIP, and in a 16-bit segment, where it decodes differently.
  */
 static void segments(void)
 {

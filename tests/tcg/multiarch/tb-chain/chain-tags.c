@@ -1,10 +1,10 @@
 /*
- * Tests of AArch64's tagged addresses: accesses, jumps, and what faults report
+ * Tests of AArch64's tagged addresses: accesses, jumps, and fault reports
  *
- * TBs may leave tags in addresses until a process uses the first tag.  So each
+ * TBs may leave tags in addresses until a process uses its first tag.  So each
  * case runs in three new processes: without a tag, with the first tag of that
- * process, and in one that has used tags before.  What can be seen must be the
- * same, except for the tag itself.
+ * process, and in one that has used tags before.  Results must be the same,
+ * except for the tag itself.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -31,7 +31,7 @@
 
 #define AREA    512
 
-/* What a case leaves; shared with its process */
+/* The results of a case, shared with its process */
 typedef struct {
     uint64_t value;
     int sig, code;
@@ -40,12 +40,12 @@ typedef struct {
 } Seen;
 
 static Seen *seen;
-static char *memory;        /* what is accessed, below it code that returns 21 */
+static char *memory;        /* accessed; begins with code that returns 21 */
 static sigjmp_buf env;
 
 /*
- * Each accesses x0 + 16, x0 being the address.  Registers x1 to x7 and the
- * vector registers are free; x1 is the result.
+ * Each accesses memory near x0 + 16 or branches to x0.  x1 to x7 and v0 to v3
+ * are free; x1 is the result.
  */
 typedef uint64_t AccessFn(char *p);
 
@@ -79,7 +79,7 @@ typedef uint64_t AccessFn(char *p);
     _(stlr,     0, 0,           "add x3, x0, 16; stlr x2, [x3]")            \
     _(ldxr,     0, 0,           "add x3, x0, 16; ldxr x1, [x3];"            \
                                 "stxr w4, x2, [x3]; add x1, x1, x4")        \
-    /* The monitor does not know the tag. */                                \
+    /* The exclusive monitor ignores the tag. */                            \
     _(ldxr_tag, 0, 0,           "add x3, x0, 16; and x5, x3, 0xffffffffffffff;" \
                                 "ldxr x1, [x5]; stxr w4, x2, [x3];"         \
                                 "add x1, x1, x4")                           \
@@ -167,7 +167,7 @@ static char load(uint64_t addr)
     return __atomic_load_n((char *)addr, __ATOMIC_RELAXED);
 }
 
-/* Another process, where tags were used before or not */
+/* Call @fn in a new process, after the use of a tag if @used. */
 static Seen in_process(bool used, void (*fn)(uint64_t, int), uint64_t arg,
                        int i)
 {
@@ -216,7 +216,7 @@ static void report(const char *name, const char *what, uint64_t addr,
           memcmp(a->area, b->area, AREA) ? "not the same" : "the same");
 }
 
-/* What is left of the tag in the result: of pre- and post-index */
+/* Pre- and post-index leave the tag in the result: remove it. */
 static void without_tag(Seen *s)
 {
     s->value &= 0xffffffffffffff;
@@ -243,7 +243,7 @@ static void test_access(int i)
         Seen later = in_process(true, do_access, with, i);
 
         report(accesses[i].name, "first tag, later", with, &first, &later);
-        /* stg keeps the tag, and reads it back */
+        /* stg stores the tag, and ldg reads it back. */
         if (strcmp(accesses[i].name, "stg")) {
             without_tag(&first);
             report(accesses[i].name, "no tag, first", with, &plain, &first);
@@ -271,7 +271,7 @@ static void do_enabled(uint64_t addr, int fd)
     seen->value += load(addr) << 8;
 }
 
-/* pc has a tag after sigreturn, not after a branch */
+/* sigreturn keeps a tag in pc, a branch does not. */
 static void go_to(int sig, siginfo_t *info, void *context)
 {
     ucontext_t *uc = context;
@@ -303,7 +303,7 @@ static void timer(int sig, siginfo_t *info, void *context)
     }
 }
 
-/* Signals in a loop of tagged branches never see the tag. */
+/* Signal frames in a loop of tagged branches have no tag in pc. */
 static void do_spin(uint64_t addr, int i)
 {
     struct sigaction sa = { .sa_sigaction = timer, .sa_flags = SA_SIGINFO };
@@ -319,7 +319,7 @@ static void *in_thread(void *arg)
     return (void *)(uintptr_t)load((uintptr_t)arg);
 }
 
-/* Each thread has a first tag, be it before or after others. */
+/* Each thread has its own first tag, before or after others. */
 static void do_threads(uint64_t addr, int i)
 {
     for (int n = 0; n < 8; n++) {

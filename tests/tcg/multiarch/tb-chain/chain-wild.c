@@ -1,8 +1,8 @@
 /*
- * Tests of links between translation blocks: wild jumps
+ * Tests of TB chaining: wild jumps
  *
- * The same jump goes to good code many times, and then where there is none.
- * Above all, nothing but the good address must ever run the good code.
+ * The same jump goes to good code many times, then to an address without code.
+ * Above all, no other address may ever run the good code.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,8 +19,8 @@ static Kind kind;
 static void *jump;          /* goes to its argument */
 
 /*
- * Left out, as QEMU itself stops or makes up an address: misaligned jumps on
- * MIPS; Arm's kernel helpers and above; the last bytes of 4 GiB on i386.
+ * Left out, because QEMU itself stops or reports a wrong address: misaligned
+ * jumps on MIPS; Arm's kernel helpers and above; i386's last bytes of 4 GiB.
  */
 #if defined(__arm__)
 # define TOP    -0x20000
@@ -54,7 +54,7 @@ static void expect(const char *name, uintptr_t to, int sig, int code)
     CHECK(call(jump, entry(good), NULL) == GOOD, "good after %s", name);
 }
 
-/* Where the address differs from the good one in one bit */
+/* Jump to the good address with one bit changed. */
 static bool other_bit(int bit)
 {
     uintptr_t to = (uintptr_t)good ^ (uintptr_t)1 << bit;
@@ -62,7 +62,7 @@ static bool other_bit(int bit)
 
 #ifdef __aarch64__
     if (bit >= 56) {
-        /* As addresses of user space, the PC has no tag. */
+        /* A branch to a user address drops the tag. */
         warm_up();
         CHECK(call(jump, page, NULL) == GOOD, "tag, bit %d", bit);
         return true;
