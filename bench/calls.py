@@ -13,20 +13,20 @@ SIZES = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512] + [1024 << i for i in range(0
 WAYS = (*common.WAYS, 'host')
 TABLES = {'calls': (('guest', 'function', 'size', 'align'),
                     (*common.fields(WAYS, 'ns'), 'over_host', 'host_function', 'again'))}
-# What a call is made of
+# The parts of a call
 PARTS = ('timer', 'loop', 'direct', 'pointer', 'empty')
 QUICK_SIZES = [0, 8, 64, 1024, 65536]
 QUICK_FUNCTIONS = ['memcpy', 'memset', 'memcmp', 'strlen', 'strcpy', 'strcmp', 'strchr', 'strstr', 'wcslen']
-RUN_NS = 1e6                    # of one sample; the clock of a guest takes about a microsecond
-ROUNDS = (4, 24)                # at least, at most
-NOISE = 0.05                    # what common.stable() allows
+RUN_NS = 1e6                    # for one sample; a guest's clock call takes about a microsecond
+ROUNDS = (4, 24)                # minimum, maximum
+NOISE = 0.05                    # the limit of common.stable()
 PAYS = 8                        # bytes from which a native call must not be slower than translated
-NEAR = 64                       # bytes up to which it is compared with the host's own
-LOOKS = 5                       # more, at cells that look bad
+NEAR = 64                       # bytes up to which a native call is compared with the host's own
+LOOKS = 5                       # how often to measure cells again that look bad
 
 
 def host_function(name):
-    """What the host calls a guest's function."""
+    """The host's name for a guest's function."""
     aeabi = re.fullmatch(r'__aeabi_(\w+?)[48]?', name)
     return {'memclr': 'bzero'}.get(aeabi[1], aeabi[1]) if aeabi else name
 
@@ -35,10 +35,10 @@ def build(compiler, name):
     """Compile calls.c for a guest or the host; returns the program."""
     out = OUT / 'calls' / name
     out.mkdir(parents=True, exist_ok=True)
-    # -w: calls.c has no types but integers for what it calls
+    # -w: calls.c declares all functions that it calls with integer types
     compiler = [compiler, '-O2', '-w', '-fno-builtin', '-o']
     subprocess.run([*compiler, out / 'libown.so', '-fPIC', '-shared', ROOT / 'bench/own.c'], check=True)
-    # libc comes first: it may have what own.c has
+    # libc comes first: it may define functions of own.c
     subprocess.run([*compiler, out / 'calls', '-D_GNU_SOURCE', f'-I{ROOT}/include',
                     f'-I{ROOT}/tests/tcg/multiarch/native-bypass', ROOT / 'bench/calls.c',
                     '-Wl,-rpath,$ORIGIN,-z,lazy,--no-as-needed', '-lc', '-ldl', out / 'libown.so'], check=True)
@@ -46,10 +46,10 @@ def build(compiler, name):
 
 
 class Calls:
-    """A running calls.c, which measures when it is asked to."""
+    """A running calls.c, which measures on request."""
 
     def __init__(self, command):
-        # all ways run on the same CPU; if there are two, this script has the other one
+        # all ways run on the same CPU; this script has the other one, if there are two
         cpu = max(os.sched_getaffinity(0))
         # pylint: disable=subprocess-popen-preexec-fn
         self.process = subprocess.Popen(
@@ -57,7 +57,7 @@ class Calls:
             preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
 
     def run(self, function, size, align, count):
-        """Nanoseconds of so many calls."""
+        """Nanoseconds for that many calls."""
         self.process.stdin.write(f'{function} {size} {align} {count}\n'.encode())
         answer = self.process.stdout.readline()
         if not answer or int(answer) < 0:
@@ -66,8 +66,8 @@ class Calls:
         return int(answer)
 
     def count(self, *cell):
-        """How many calls take the time of a sample."""
-        # the first one translates the code; on a busy machine that alone may take the time of a sample
+        """The number of calls that take the time of a sample."""
+        # the first call translates the code; on a busy machine that alone may take the time of a sample
         count, ns = 1, min(self.run(*cell, 1) for _ in range(3))
         while ns < RUN_NS / 2:
             count = min(int(count * RUN_NS / max(ns, 1000)) + 1, 100 * count)
@@ -89,18 +89,18 @@ class Ways:
             raise RuntimeError(f'no {guests.TRIPLETS[guest]}-gcc')
         program, of_host = build(guests.compiler(guest), guest), build('gcc', 'host')
         commands = {w: [*common.qemu(guest, guests.sysroot(guest), w), program] for w in common.WAYS}
-        # given an argument, it checks that the functions are native
+        # with an argument, it checks that the functions are native
         self.commands = {**commands, 'bypass': [*commands['bypass'], 'native'], 'host': [of_host]}
         self.ways = {}
 
     def restart(self):
-        """New processes, in other pages of memory."""
+        """Start new processes, which use other pages of memory."""
         for way in self.ways.values():
             way.close()
         self.ways = {w: Calls(c) for w, c in self.commands.items()}
 
     def measure(self, function, size, align, before=None):
-        """The row of a cell, measured in turn until the ratios are stable; the bests of before count, too."""
+        """Measure a cell in turn until the ratios are stable; return its row.  The best times of before count, too."""
         name = host_function(function)
         cells = {w: (name if w == 'host' else function, size, align) for w in WAYS}
         counts = {w: self.ways[w].count(*cells[w]) for w in WAYS}
@@ -119,7 +119,7 @@ class Ways:
 
 
 def sized(row, low, high):
-    """Whether a cell is one of these sizes, and not of mixed ones."""
+    """Whether a cell's size is in this range, and not mixed."""
     return row['align'] != 'mix' and low <= int(row['size']) <= high
 
 
@@ -129,12 +129,12 @@ def slower_than_pristine(row):
 
 
 def slower_than_ours(row):
-    """Whether it is slower than without the option; the shortest calls may be."""
+    """Whether a call is slower than without the option; the shortest calls may be."""
     return not sized(row, 0, PAYS - 1) and float(row['native']) < 1 - NOISE
 
 
 def pays_not(row):
-    """Whether a shortest call is."""
+    """Whether one of the shortest calls is slower than without the option."""
     return sized(row, 0, PAYS - 1) and float(row['native']) < 1
 
 
@@ -144,12 +144,12 @@ def over_limit(row):
 
 
 def far_from_host(row):
-    """Whether a large cell takes more than 1.1 times the host's."""
+    """Whether a large call takes more than 1.1 times the host's own."""
     return sized(row, 65536, 1 << 62) and float(row['over_host']) > 1.1 + NOISE
 
 
 def doubtful(table, guest):
-    """Cells that look bad.  Noise may have made them so: all their ways get another chance in new processes."""
+    """Cells that look bad.  Noise may be the cause, so all their ways are measured again in new processes."""
     return [r for r in table.rows if r['guest'] == guest and r['function'] not in PARTS and int(r['again']) < LOOKS and
             (slower_than_pristine(r) or slower_than_ours(r) or far_from_host(r))]
 
@@ -165,13 +165,13 @@ def cells_of(function, quick):
 
 
 def cells(guest, chosen, quick):
-    """All that is to be measured of a guest: function, size, alignment."""
+    """All cells to measure for a guest: function, size, alignment."""
     wanted = chosen or (QUICK_FUNCTIONS if quick else guests.functions(guest))
     return [(f, *c) for f in [*PARTS, *(f for f in guests.functions(guest) if f in wanted)] for c in cells_of(f, quick)]
 
 
 def run(guest_names, chosen, quick, table, progress):
-    """Measure all cells that the table does not have; returns what could not be."""
+    """Measure all cells that the table does not have; return those that could not be measured."""
     def measure(guest):
         plan = cells(guest, chosen, quick)
         ways = Ways(guest)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""make bench: what generated code consists of: host instructions of each class for an instruction of the guest."""
+"""make bench: the composition of generated code: host instructions of each class per guest instruction."""
 import collections
 import platform
 import re
@@ -7,8 +7,8 @@ import subprocess
 
 from common import BUILD, OUT, ROOT
 
-# What a host instruction of x86-64 is for, by the first pattern that its disassembly matches.  %rbp is the guest's
-# CPU: CPUState, with what TBs check and where jumps are looked up, is below it, the guest's registers are above.
+# The purpose of an x86-64 host instruction, by the first pattern that its disassembly matches.  %rbp is the guest's
+# CPU: CPUState, with the fields for TBs' checks and jump look-ups, is below it, the guest's registers are above.
 CLASSES = {
     'exit_check': r'cmpl? +\$0x0,-0x\w+\(%rbp\)|mov +-0x\w+\(%rbp\),%e',
     'look_up': r'.*-0x\w+\(%rbp\)',
@@ -28,7 +28,7 @@ PROGRAMS = ('gzip', 'perl', 'bash', 'sort', 'words')
 WAYS = ('pristine', 'translated')
 TABLES = {'classes': (('guest', 'program', 'way'), ('host_per_guest', *CLASSES, 'insns_per_tb', 'covered'))}
 MATCH = {name: re.compile(pattern) for name, pattern in CLASSES.items()}
-MOST = 3000                     # TBs, those that are executed most often
+MOST = 3000                     # TBs: those that are executed most often
 LIMIT = 300                     # seconds
 PLUGIN = OUT / 'blocks.so'
 
@@ -39,7 +39,7 @@ def class_of(text):
 
 
 def executed(job, way):
-    """How often each TB was executed, and its guest instructions, by its address."""
+    """Map each TB's address to its number of executions, and of guest instructions."""
     counts = job.dir / f'{way}.counts'
     execute(job, way, ['-plugin', f'{PLUGIN},out={counts}'])
     found = [line.split() for line in counts.read_text().splitlines()]
@@ -47,9 +47,9 @@ def executed(job, way):
 
 
 def execute(job, way, options):
-    """Run it, with the same guest addresses each time: the plugin is always loaded."""
+    """Run it with the same guest addresses each time; therefore the plugin is always loaded."""
     if '64' in job.guest and job.guest != 'x86_64':
-        # not with a vsyscall page
+        # a guest with a vsyscall page cannot have this
         options = ['-R', '0x1000000000', *options]
     command, env = job.command(way, options)
     subprocess.run(['setarch', '-R', *command], env=env, cwd=job.dir, check=True, timeout=LIMIT,
@@ -57,7 +57,7 @@ def execute(job, way, options):
 
 
 def generated(job, way, wanted):
-    """The host's instructions of each of these TBs, by address, up to where it goes on to the next TB."""
+    """The host instructions of each of these TBs, by address, up to the jump to the next TB."""
     log, code = job.dir / f'{way}.asm', job.dir / f'{way}.bin'
     execute(job, way, ['-plugin', str(PLUGIN), '-d', 'out_asm', '-D', str(log)])
     starts, data, pc, skip = {}, bytearray(), None, True
@@ -69,14 +69,14 @@ def generated(job, way, wanted):
                 pc = int(line.split()[3], 16)
                 skip = pc not in wanted
                 if not skip:
-                    # the last one is what was executed in the end
+                    # the last translation is the one that was executed in the end
                     starts[pc] = len(data)
             elif line.startswith('  -- tb slow paths'):
                 skip = True
             elif line.startswith('OBJD-H: ') and not skip:
                 data += bytes.fromhex(line[8:].strip())
             elif not line.strip() and pc in wanted:
-                # a return ends each of them
+                # add a return at the end of each TB
                 data += b'\xc3'
     if not data:
         raise RuntimeError(f'{way}: its code is at another address in each run')
@@ -101,7 +101,7 @@ def generated(job, way, wanted):
 
 
 def prepare():
-    """The plugin that counts."""
+    """Build the plugin that counts."""
     flags = subprocess.run(['pkg-config', '--cflags', '--libs', 'glib-2.0'], check=True, capture_output=True, text=True).stdout
     subprocess.run(['cc', '-O2', '-shared', '-fPIC', '-o', PLUGIN, ROOT / 'bench/blocks.c', f'-I{BUILD}/base/include/qemu',
                     *flags.split()], check=True)
@@ -127,7 +127,7 @@ def measure(job, table):
 
 
 def run(jobs, table, progress):
-    """Count for all programs that the table does not have; returns what could not be."""
+    """Count for all programs that the table does not have; return those that could not be counted."""
     if platform.machine() != 'x86_64':
         return ['classes: they are those of an x86-64 host']
     prepare()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the parts of make bench share: its tables, its progress, its arithmetic."""
+"""The shared code of make bench: its tables, its progress, its arithmetic."""
 import csv
 import math
 import subprocess
@@ -13,35 +13,35 @@ import guests  # noqa: E402
 from guests import BUILD, ROOT  # noqa: E402,F401
 
 OUT = BUILD / 'bench'
-# The environment of whatever is measured.
+# The environment for everything that is measured.
 ENV = {'PATH': '/usr/bin:/bin', 'LC_ALL': 'C', 'HOME': '/nonexistent'}
-# Guest code is translated by the unpatched QEMU, by ours without the option, or runs with the option and the library.
+# Guest code is translated by the unpatched QEMU or by ours without the option, or runs with option and library.
 WAYS = ('pristine', 'translated', 'bypass')
-# What is compared: how many times as fast is the second one?
+# The comparisons: how many times as fast is the second way?
 RATIOS = {'control_flow': ('pristine', 'translated'), 'native': ('translated', 'bypass'),
           'both': ('pristine', 'bypass'), 'auto_native': ('translated', 'auto'), 'auto_both': ('pristine', 'auto'),
           'auto_over_library': ('bypass', 'auto')}
 
 
 def binary(guest, way):
-    """The QEMU of one of the ways; all paths have the same length, since the kernel puts them on the stack."""
+    """The QEMU for a way; all paths have the same length, since the kernel puts them on the stack."""
     return OUT / ('base' if way == 'pristine' else 'ours') / f'qemu-{guest}'
 
 
 def qemu(guest, root, way, options=()):
-    """The command that runs a guest's program one of the ways."""
+    """The command that runs a guest's program in one of the ways."""
     return guests.qemu(guest, root, {'bypass': 'library', 'auto': 'auto'}.get(way, ''), options, binary(guest, way))
 
 
 def cpu(usage):
-    """Seconds of CPU time, of what the kernel says of a process and its children."""
+    """Seconds of CPU time, from the kernel's usage of a process and its children."""
     return usage.ru_utime + usage.ru_stime
 
 
 class Table:
     """A CSV file in build/bench; each row is written as soon as it is measured.
 
-    A run that goes on finds the rows of the interrupted one.
+    A continued run finds the rows of the interrupted one.
     """
 
     def __init__(self, name, key, values, about):
@@ -51,7 +51,7 @@ class Table:
         self.cells = {}
         if self.path.exists():
             with open(self.path, newline='', encoding='utf-8') as f:
-                # a line that was cut off by an interrupt has no last field
+                # a line that was cut off has no last field
                 self.cells = {self._key(r): r for r in csv.DictReader(f) if r.get(self.fields[-1])}
         self._write('w', self.rows)
 
@@ -75,7 +75,7 @@ class Table:
         return tuple(map(str, key)) in self.cells
 
     def add(self, **row):
-        """One more row, or another one in the place of an old one."""
+        """Add a row, or replace the old one with the same key."""
         row = {f: str({**row, **self.about}.get(f, '')) for f in self.fields}
         old = self.cells.pop(self._key(row), None)
         self.cells[self._key(row)] = row
@@ -88,20 +88,20 @@ def tables(modules, about):
 
 
 class Progress:
-    """Lines of progress, not too many."""
+    """Print lines of progress, but not too many."""
 
     def __init__(self):
         self.began = self.shown = time.monotonic()
 
     def step(self, part, done, count, text):
-        """So many of a part are done."""
+        """Report that so many of a part are done."""
         now = time.monotonic()
         if done == count or now - self.shown >= (1 if sys.stdout.isatty() else 20):
             self.shown = now
             print(f'  {part:<9} {done:>5} of {count:<5} {str(text):<30} {(now - self.began) / 60:5.1f} min', flush=True)
 
     def each(self, part, jobs, has, measure):
-        """Measure each job that the tables do not have; returns what failed."""
+        """Measure each job that the tables do not have; return the failures."""
         failed = []
         for i, job in enumerate(jobs):
             if not has(job):
@@ -115,7 +115,7 @@ class Progress:
 
 
 def ratios(ways):
-    """What is compared of these ways."""
+    """The comparisons that are possible with these ways."""
     return {name: pair for name, pair in RATIOS.items() if set(pair) <= set(ways)}
 
 
@@ -125,7 +125,7 @@ def fields(ways, unit):
 
 
 def row_of(samples, unit, is_stable):
-    """These columns, of the samples of each way: the bests, the medians, and ratios of the bests."""
+    """Fill these columns from each way's samples: best times, medians, and ratios of the best times."""
     best = {w: min(s) for w, s in samples.items()}
     return {**{f'{w}_{unit}': f'{b:.4f}' for w, b in best.items()},
             **{f'{w}_median_{unit}': f'{median(s):.4f}' for w, s in samples.items()},
@@ -134,7 +134,7 @@ def row_of(samples, unit, is_stable):
 
 
 def stable(a, b, limit=0.05):
-    """Whether two halves of samples taken in turn agree on the ratio of the bests."""
+    """Whether two halves of samples taken in turn agree on the ratio of the best times."""
     if len(a) < 2 or len(b) < 2:
         return False
     first, second = (min(a[i::2]) / min(b[i::2]) for i in (0, 1))
@@ -142,11 +142,11 @@ def stable(a, b, limit=0.05):
 
 
 def steady(samples, limit=0.05):
-    """Whether that holds for the samples of several ways, each against the next."""
+    """Whether the samples of several ways are stable, each against the next."""
     return all(stable(a, b, limit) for a, b in zip(samples, samples[1:]))
 
 
 def geomean(values):
-    """Geometric mean, None of nothing."""
+    """Geometric mean, or None if there are no values."""
     logs = [math.log(v) for v in values]
     return math.exp(sum(logs) / len(logs)) if logs else None

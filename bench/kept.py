@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""make bench: what short processes take with translations kept in a file."""
+"""make bench: the cost of short processes with translations kept in a file."""
 import shutil
 import subprocess
 import tempfile
@@ -10,8 +10,8 @@ import common
 import programs
 import short
 
-# cold: an empty store.  warm: one that has this program's blocks and others'.  own: this
-# program's alone, as if each had a file of its own.  unseen: that of other programs only.
+# cold: an empty store.  warm: a store with the TBs of this program and others.  own: with this program's
+# TBs alone, as if each program had its own file.  unseen: with those of other programs only.
 WAYS = ('pristine', 'translated', 'cold', 'warm', 'own', 'unseen')
 RATIOS = {'warm_gain': ('translated', 'warm'), 'own_gain': ('translated', 'own'), 'unseen_gain': ('translated', 'unseen'),
           'cold_cost': ('cold', 'translated'), 'warm_of_pristine': ('warm', 'pristine')}
@@ -31,7 +31,7 @@ LONG = ('sh-200', 'cc1-hello', 'python3')
 
 
 class Job(programs.Job):
-    """A program that may have a store."""
+    """A program that may use a store."""
     stores = None
 
     def command(self, way, options=(), inputs='full'):
@@ -48,7 +48,7 @@ class Job(programs.Job):
 
 
 def prepare(guest_names):
-    """Jobs of the guests that Debian has programs for; and what could not be."""
+    """Jobs for the guests that Debian has programs for; and the programs that are left out."""
     jobs, left_out = [], []
     Job.stores = tempfile.TemporaryDirectory(prefix='qemu-bench-', dir='/dev/shm')   # pylint: disable=consider-using-with
     (programs.DATA / 'full/hello.c').write_text('#define N 10\nint puts(const char *);\nint main(void)\n{\n'
@@ -60,12 +60,12 @@ def prepare(guest_names):
 
 
 def kilobytes(directory):
-    """What a store takes."""
+    """The disk space of a store."""
     return int(subprocess.run(['du', '-sk', directory], capture_output=True, text=True, check=True).stdout.split()[0])
 
 
 def fill(job, jobs):
-    """The stores of its ways, but cold."""
+    """Fill the stores for a job's ways, except cold."""
     for way, names in (('warm', None), ('own', (job.name,)), ('unseen', [j.name for j in jobs if j.name != job.name])):
         where = job.store(way)
         if way == 'warm' and where.exists():
@@ -103,7 +103,7 @@ def measure(job, jobs, quick):
                 digests.add(digest)
     if len(digests) > 1:
         raise RuntimeError('the outputs differ')
-    # not the bests: a cold run is one of a kind
+    # medians, not best times: each cold run is different
     ms = {w: 1000 * median(map(common.cpu, us)) for w, us in used.items()}
     return {**{f'{w}_ms': f'{v:.2f}' for w, v in ms.items()},
             **{name: f'{ms[a] / ms[b]:.3f}' for name, (a, b) in RATIOS.items()}, 'rounds': len(used['warm']),
@@ -111,6 +111,6 @@ def measure(job, jobs, quick):
 
 
 def run(jobs, quick, table, progress):
-    """Measure all that the table does not have; returns what failed."""
+    """Measure all that the table does not have; return the failures."""
     return progress.each('kept', jobs, lambda j: table.has(j.guest, j.name.removeprefix('kept-')),
                          lambda j: table.add(guest=j.guest, program=j.name.removeprefix('kept-'), **measure(j, jobs, quick)))

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """make bench-libraries: seconds of CPU time of programs that unpack and hash, best of three.
 
-By the unpatched QEMU; by ours with auto, without and with native calls of other libraries than the C library; and
-by the host's own programs.  GUEST=aarch64 names the guest, ROUNDS=3 how often.  Needs what make bench has fetched.
+They run under the unpatched QEMU; under ours with auto, without and with native calls of libraries other than the
+C library; and as the host's own programs.  GUEST=aarch64, ROUNDS=3.  Needs the packages that make bench fetches.
 """
 import bz2
 import lzma
@@ -26,7 +26,7 @@ MADE = {'xz': lzma.compress, 'z': zlib.compress, 'bz2': bz2.compress}
 
 
 def seconds(command):
-    """The least that the command takes, of its own and its children's."""
+    """The least CPU time of the command and its children."""
     least = float('inf')
     for _ in range(ROUNDS):
         before = common.cpu(getrusage(RUSAGE_CHILDREN))
@@ -36,7 +36,7 @@ def seconds(command):
 
 
 def inputs(deb):
-    """57 MB of what is in a package, and that compressed."""
+    """Write 57 MB of a package's contents, and compressed copies of it."""
     DATA.mkdir(parents=True, exist_ok=True)
     plain = DATA / 'libraries'
     if not plain.exists():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""make bench: instructions of QEMU without the option, pristine and ours."""
+"""make bench: instructions of QEMU without the option, for pristine QEMU and ours."""
 import os
 import re
 import shutil
@@ -12,12 +12,12 @@ TABLES = {'off': (('guest', 'program'), ('pristine_instructions', 'translated_in
 BASE = BUILD / 'obj-base'
 WAYS = ('pristine', 'translated')
 LIMIT = 300                     # seconds
-# These take half a minute and more to start under callgrind.
+# These take at least half a minute to start under callgrind.
 SLOW = ('python3', 'python3-zlib', 'jq', 'cc1')
 
 
 def prepare(guest_names):
-    """Build the pristine base, and have both QEMUs where the ways find them; returns the guests without."""
+    """Build the pristine base, and link both QEMUs to where the ways find them; return the guests without."""
     wanted = [g for g in guest_names if not (BASE / f'qemu-{g}').exists()]
     if wanted:
         print(f'== bench: building the pristine base for {" ".join(wanted)}, to compare with', flush=True)
@@ -33,15 +33,15 @@ def prepare(guest_names):
 
 
 def count(job):
-    """Instructions of QEMU from start to end, under callgrind, each way."""
+    """Count QEMU's instructions from start to end, with callgrind, for each way."""
     job.clear()
     running = {}
     for way in WAYS:
-        # callgrind's LD_PRELOAD is not for the guest
+        # callgrind's LD_PRELOAD must not reach the guest
         command, env = job.command(way, ['-U', 'LD_PRELOAD'], inputs='small')
-        # not to /dev/null, for which grep and tar have a shortcut
+        # not to /dev/null, for which grep and tar take a shortcut
         with open(job.dir / f'{way}.out', 'wb') as out:
-            # both at the same time: this does not measure time; pylint: disable=consider-using-with
+            # run both at the same time: this does not measure time; pylint: disable=consider-using-with
             running[way] = subprocess.Popen(
                 ['setarch', '-R', 'valgrind', '--tool=callgrind', '--callgrind-out-file=/dev/null',
                  f'--log-file={job.dir}/{way}.log', *command],
@@ -58,13 +58,13 @@ def count(job):
 
 
 def row_of(counts):
-    """The values of a program: ours as a share of pristine QEMU's."""
+    """The values of a program, with the ratio of our QEMU to pristine QEMU."""
     return {**{f'{w}_instructions': n for w, n in counts.items()},
             'ratio': f'{counts["translated"] / counts["pristine"]:.6f}'}
 
 
 def run(jobs, table, progress):
-    """Count for all programs that the table does not have; returns what could not be."""
+    """Count for all programs that the table does not have; return those that could not be counted."""
     if not shutil.which('valgrind'):
         return ['off: no valgrind on this machine']
     return progress.each('off', [j for j in jobs if j.name not in SLOW], lambda j: table.has(j.guest, j.name),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""make bench: whole programs of Debian's, under the unpatched QEMU, under ours, with the library and with auto."""
+"""make bench: whole Debian programs, under the unpatched QEMU, under ours, with the library and with auto."""
 import hashlib
 import os
 import platform
@@ -19,9 +19,9 @@ HOST = guests.DEBIAN.get(platform.machine())
 PACKAGES = ('coreutils grep sed mawk jq sqlite3 python3-minimal libpython3-stdlib perl gzip xz-utils tar '
             'openssl dash bash cpp-12 libc-bin gcc-12 make dpkg apt git').split()
 DATA = OUT / 'data'
-SIZES = (0.3, 1, 2, 5, 16, 20, 60, 160)    # of texts, in MB
-SMALL = 0.003                   # scale of the inputs that instructions are counted with
-COUNTS = 0.5                    # seconds: shorter programs are not in the means
+SIZES = (0.3, 1, 2, 5, 16, 20, 60, 160)    # of the texts, in MB
+SMALL = 0.003                   # scale of the inputs for counting instructions
+COUNTS = 0.5                    # seconds: the means leave out shorter programs
 COUNT = '{ for (i = 1; i <= NF; i++) n[$i]++ } END { for (w in n) print n[w], w }'
 COLUMN = '{ n[$3]++; sum[$3] += $5; if ($4 > top[$3]) top[$3] = $4 } END { for (k in n) print k, n[k], sum[k], top[k] }'
 PERL = ('while (<>) { for (split /\\W+/) { $n{lc $_}++ } s/(\\w+) (\\w+)/$2 $1/g; $l += length } '
@@ -79,7 +79,7 @@ const char *find{0}(unsigned key, unsigned *value)
 }}
 '''
 
-# Of each its arguments; @ is the directory of the inputs.  The sizes are such that a run
+# The arguments of each program; @ is the directory of the inputs.  The sizes are such that a run
 # takes one to two and a half seconds under the pristine QEMU on aarch64.
 PROGRAMS = {
     'true': ['true'],
@@ -108,15 +108,15 @@ PROGRAMS = {
     'openssl': ['openssl', 'dgst', '-sha3-256', '@/text-160'],
     'sh-200': ['dash', '@/many.sh'],
 }
-SHORT = ('true', 'sh-200')      # processes
+SHORT = ('true', 'sh-200')      # short processes
 DEMO = 'words'                  # for guests that Debian 12 has no programs for
 OWN = {DEMO: (ROOT / 'dev/demo/words.c', '@/text-5'), 'lines': (ROOT / 'bench/lines.c', '@/text-20')}
 NAMES = [*PROGRAMS, *OWN]
-INSIDE = ('sort-utf8', 'lines')  # there for what auto gains: not in the means
+INSIDE = ('sort-utf8', 'lines')  # these show the gain of auto, and are not in the means
 
 
 class Job:
-    """A program of a guest's, ready to be run."""
+    """A guest's program, ready to run."""
 
     def __init__(self, guest, name, root, argv):
         self.guest, self.name, self.root, self.argv = guest, name, root, argv
@@ -129,17 +129,17 @@ class Job:
         """The whole command, and its environment."""
         qemu = common.qemu(self.guest, self.root, way, options) if way != 'host' else loader(self.root)
         return ([*qemu, *(str(a).replace('@/', f'{DATA / inputs}/') for a in self.argv)],
-                # how it starts others, since the kernel need not know how to run a guest's program
+                # for starting other programs, as the kernel may be unable to run the guest's programs
                 {**ENV, 'RUN': f'{" ".join(qemu)} {self.root}/usr/bin',
                  'LC_ALL': 'C.UTF-8' if self.name == 'sort-utf8' else 'C'})
 
     def clear(self):
-        """An empty working directory."""
+        """Make an empty working directory."""
         shutil.rmtree(self.dir, ignore_errors=True)
         self.dir.mkdir(parents=True)
 
     def execute(self, way, options=(), under=()):
-        """Run it, maybe under another command: what all its processes took, and the digest of its output."""
+        """Run it, maybe under another command; return the usage of all its processes, and its output's digest."""
         self.clear()
         command, env = self.command(way, options)
         with open(self.dir / 'stdout', 'wb') as out, open(self.dir / 'stderr', 'wb') as err:
@@ -165,7 +165,7 @@ def loader(root):
 
 
 def on_host(job):
-    """The same program, of the host's architecture, or None."""
+    """The same program for the host's architecture, or None."""
     root, machine = OUT / f'root-{HOST}', platform.machine()
     if HOST is None or job.root not in job.argv[0].parents:
         return None
@@ -174,7 +174,7 @@ def on_host(job):
 
 
 def make_data():
-    """The inputs, the same on all guests and in all runs."""
+    """Make the inputs, which are the same for all guests and all runs."""
     made, this = DATA / 'made', Path(__file__).read_text(encoding='utf-8')
     if made.exists() and made.read_text(encoding='utf-8') == this:
         return
@@ -186,7 +186,7 @@ def make_data():
 
 
 def make_inputs(where, scale):
-    """All files that the programs read, or so much smaller ones."""
+    """Make all files that the programs read, scaled."""
     def some(count):
         return max(int(count * scale), 1)
     whole = guests.documentation(where).read_bytes()
@@ -212,7 +212,7 @@ def make_inputs(where, scale):
     (where / 'made.c').write_text(''.join(C.format(i, i % 5 + 2, i + 1) for i in range(some(95))))
     (where / 'many.sh').write_text(
         f'i=0; while [ $i -lt {some(200)} ]; do $RUN/true x; i=$((i + 1)); done; $RUN/echo $i\n')
-    # compressed code, since the texts repeat themselves
+    # use code for compression, since the texts repeat themselves
     code = b''.join(p.read_bytes() for p in sorted((BUILD / 'base/hw').rglob('*.c')))
     for tool, end, size in (('gzip -nc', 'gz', 60e6), ('xz -c -T1 -3', 'xz', 23e6)):
         with open(where / f'code.{end}', 'wb') as f:
@@ -223,7 +223,7 @@ def make_inputs(where, scale):
 
 
 def own(guest, name):
-    """A cross-compiled program."""
+    """Cross-compile a program."""
     source, text = OWN[name]
     binary = OUT / f'{name}-{guest}'
     subprocess.run([guests.compiler(guest), '-O2', '-o', binary, source], check=True)
@@ -231,7 +231,7 @@ def own(guest, name):
 
 
 def prepare(guest_names, names):
-    """The jobs, and a line for each that has to be left out."""
+    """The jobs, and a line for each job that has to be left out."""
     jobs, left_out = [], []
     make_data()
     fetched = {}
@@ -254,7 +254,7 @@ def prepare(guest_names, names):
 
 
 def of_debian(guest, wanted, jobs, left_out, why=''):
-    """Add jobs of what there is in the guest's root, and lines of what there is not: names to arguments."""
+    """Add jobs for programs in the guest's root, and lines for missing ones; wanted maps names to arguments."""
     root = OUT / f'root-{guests.DEBIAN[guest]}'
     for name, (program, *rest) in wanted.items():
         program = root / 'usr/bin' / program.format(triplet=guests.TRIPLETS[guest])
@@ -265,7 +265,7 @@ def of_debian(guest, wanted, jobs, left_out, why=''):
 
 
 def row_of(name, samples, steady, library, auto, host=()):
-    """The values of a program, of the seconds of CPU time each way takes and its calls with the library and auto."""
+    """The values of a program, from each way's seconds of CPU time and its calls with the library and auto."""
     return {**common.row_of(samples, 'cpu_s', steady),
             'counts': int(name not in INSIDE and min(samples['pristine']) >= COUNTS),
             'library_calls': library, 'auto_calls': auto, 'inside_libc': f'{1 - library / auto:.3f}' if auto else '',
@@ -280,7 +280,7 @@ def measure(job, quick):
         least, most, limit = 40, 80, 0.01
     rounds, steady = 0, False
     while rounds < least or (rounds < most and not steady):
-        # there and back, so that no way always follows the same one
+        # alternate the order, so that no way always follows the same one
         for way in WAYS[::-1 if rounds % 2 else 1]:
             usage, digest = job.execute(way)
             samples[way].append(common.cpu(usage))
@@ -297,6 +297,6 @@ def measure(job, quick):
 
 
 def run(jobs, quick, table, progress):
-    """Measure all that the table does not have; returns what failed."""
+    """Measure all that the table does not have; return the failures."""
     return progress.each('programs', jobs, lambda j: table.has(j.guest, j.name),
                          lambda j: table.add(guest=j.guest, program=j.name, **measure(j, quick)))

@@ -12,15 +12,15 @@ import common
 import programs
 from common import geomean, guests
 
-# Sizes of short, medium and large calls
+# The sizes of short, medium and large calls
 CLASSES = ((0, 128), (129, 4096), (4097, 1 << 62))
 GAINS = dict(zip(common.RATIOS, ('control flow', 'native calls', 'both', 'native calls, auto', 'both, auto',
                                  'auto over library')))
-# Of a program, against pristine QEMU: without the option, with the library, with auto
+# Ratios of a program to pristine QEMU: without the option, with the library, with auto
 WHOLE = ('control_flow', 'both', 'auto_both')
-LEAST = 0.98                    # no program may be slower than that
+LEAST = 0.98                    # no program may be slower than this
 COLORS = {'pristine': '#8c8c8c', 'translated': '#c44e52', 'bypass': '#4c72b0', 'auto': '#dd8452', 'host': '#55a868'}
-# Cells that are not as they should be
+# Cells that exceed a limit
 LIMITS = {calls.slower_than_pristine: 'slower than translated by pristine QEMU',
           calls.slower_than_ours: f'of {calls.PAYS} bytes and more slower than translated by ours',
           calls.pays_not: f'of less than {calls.PAYS} bytes that do not pay',
@@ -35,12 +35,12 @@ th { background: #f3f3f3 } summary { cursor: pointer; font-weight: bold }
 
 
 def number(value, digits=2):
-    """A number for people, '-' for none."""
+    """Format a number for people, '-' for none."""
     return '-' if value in (None, '') else f'{float(value):,.{digits}f}'
 
 
 def size_name(size):
-    """512, 4 Ki, 1 Mi."""
+    """Format a size: 512, 4 Ki, 1 Mi."""
     size = int(size)
     for unit, name in ((1 << 20, ' Mi'), (1 << 10, ' Ki')):
         if size and size % unit == 0:
@@ -65,11 +65,11 @@ class Data:
         return [r for r in rows if r['guest'] == guest]
 
     def counted(self, guest, field):
-        """A ratio, mean of the programs that run long enough."""
+        """The mean of a ratio over the programs that run long enough."""
         return geomean(float(r[field]) for r in self.of(self.programs, guest) if r['counts'] == '1')
 
     def slow_programs(self):
-        """Programs that lose, and what by; the last figure is auto over the library."""
+        """Programs that get slower, and by how much; the last figure is auto over the library."""
         fields = (*WHOLE, 'auto_over_library')
         return [f'{r["program"]} of {r["guest"]} {"/".join(r[f] for f in fields)}' for r in self.programs
                 if min(float(r[f]) for f in fields) < LEAST]
@@ -83,7 +83,7 @@ def cell_name(row):
 
 
 def promised(data, guest):
-    """What the summary tells of a guest: short calls over the host's, cells that lose, programs, short processes."""
+    """A guest's part of the summary: short calls over the host's, slower cells, programs, short processes."""
     rows = data.of(data.cells, guest)
     near = [r for r in rows if calls.sized(r, 0, calls.NEAR)]
     ratios = [float(r['over_host']) for r in near]
@@ -97,7 +97,7 @@ def promised(data, guest):
 
 
 def summary(data, left_out):
-    """The screen at the end of a run."""
+    """The text at the end of a run."""
     form = '{:<8} {:>5} {:>6}  {:<35} {:>4} {:>8} {:>5} {:>8} {:>5} {:>5} {:>14} {:>14}'
     lines = [form.format('', f'<={calls.NEAR} B', 'over', "the host's own", '', 'slower', 'than', 'programs', '',
                          '', 'short', ''),
@@ -136,7 +136,7 @@ def summary(data, left_out):
 # --- pictures
 
 def picture(figure, dpi=80, tight=True):
-    """An <img> of a figure, which is then closed.  Tight takes twice the time."""
+    """Make an <img> of a figure, and close the figure.  Tight takes twice the time."""
     from matplotlib import pyplot
     out = io.BytesIO()
     figure.savefig(out, dpi=dpi, format='png', bbox_inches='tight' if tight else None)
@@ -145,7 +145,7 @@ def picture(figure, dpi=80, tight=True):
 
 
 def axes(count, columns, width, height, **kind):
-    """A figure with so many axes, and those."""
+    """Make a figure with that many axes; return both."""
     from matplotlib import pyplot
     columns = min(columns, count)
     rows = math.ceil(count / columns)
@@ -156,7 +156,7 @@ def axes(count, columns, width, height, **kind):
 
 
 def draw_curves(rows, ways, ax):
-    """ns per call over size, both logarithmic; misaligned dotted."""
+    """Plot ns per call over size, both logarithmic; misaligned calls are dotted."""
     for way in ways:
         for align, line in (('aligned', '-'), ('misaligned', ':')):
             points = sorted((int(r['size']), float(r[f'{way}_ns'])) for r in rows if r['align'] == align)
@@ -188,7 +188,7 @@ def curves(data, guest):
 
 
 def heat_map(data, field):
-    """Times as fast, function x size, for each guest."""
+    """Show the speed-up by function and size, for each guest."""
     from matplotlib import colors
     sizes = sorted({int(r['size']) for r in data.cells if r['align'] == 'aligned'})
     names = list(dict.fromkeys(r['function'] for r in data.cells))
@@ -213,7 +213,7 @@ def heat_map(data, field):
 
 
 def bars(ax, names, rows):
-    """Times as fast as under pristine QEMU, three bars for each program."""
+    """Show the speed-up over pristine QEMU, with three bars for each program."""
     found = {r['program']: r for r in rows}
     for way, field, label, offset in (('translated', 'control_flow', 'without the option', -0.27),
                                       ('bypass', 'both', 'with the library', 0),
@@ -225,7 +225,7 @@ def bars(ax, names, rows):
             ax.text(v, i + offset, f' {v:.2f}', va='center', fontsize=5)
     ax.axvline(1, color='#444', linewidth=0.8)
     ax.set_yticks(range(len(names)), names, fontsize=7)
-    # from above, with room for the legend
+    # from top to bottom, with room for the legend
     ax.set_ylim(len(names) + 1, -0.7)
     ax.set_xlim(0, max((float(r[f]) for r in rows for f in WHOLE), default=1) * 1.15)
 
@@ -246,7 +246,7 @@ def program_bars(data):
 
 
 def readme_picture(out, data, guest='aarch64'):
-    """summary.png: what README.md shows of a whole run."""
+    """Make summary.png, the picture of a whole run for README.md."""
     from matplotlib import pyplot
     chosen = [r for r in data.of(data.programs, guest) if r['counts'] == '1']
     if not chosen or not data.of(data.cells, guest):
@@ -280,13 +280,13 @@ def table(head, rows):
 
 
 def whole(rows, without):
-    """A table as it is in its file, but for some fields."""
+    """Show a table as in its file, without some fields."""
     fields = [f for f in rows[0] if f not in without] if rows else []
     return table([f.replace('_', ' ') for f in fields], [[r[f] for f in fields] for r in rows])
 
 
 def guest_table(data):
-    """What control flow gives, what native calls give, and both."""
+    """The gain of control flow, of native calls, and of both."""
     rows = []
     for guest in data.guests:
         cells = data.of(data.cells, guest)
@@ -299,7 +299,7 @@ def guest_table(data):
 
 
 def host_table(data):
-    """How many times as long as the host's own programs take, each way."""
+    """The time of each way relative to the host's own programs."""
     def mean(guest, way):
         return geomean(float(r[f'{way}_cpu_s']) / float(r['host_cpu_s']) for r in data.of(data.programs, guest)
                        if r['counts'] == '1' and float(r['host_cpu_s'] or 0))
@@ -308,7 +308,7 @@ def host_table(data):
 
 
 def auto_table(data):
-    """What auto gains over the library, and the share of its calls that come from inside the C library."""
+    """The gain of auto over the library, and the share of its calls that come from inside the C library."""
     found = {(r['program'], r['guest']): f'{number(r["auto_over_library"])} ({100 * float(r["inside_libc"]):.0f} %)'
              for r in data.programs if r['inside_libc']}
     return table(['auto over library (calls from inside the C library)', *data.guests],
@@ -317,7 +317,7 @@ def auto_table(data):
 
 
 def breakdown(data):
-    """What the shortest call is made of, by differences of what was measured."""
+    """The parts of the shortest call, as differences of measured times."""
     rows = []
     for guest in data.guests:
         copies = {r['size']: r for r in data.of(data.cells, guest) if (r['function'], r['align']) == ('memcpy', 'aligned')}
@@ -325,7 +325,7 @@ def breakdown(data):
         if not all(measured):
             continue
         for way in calls.WAYS:
-            # a copy of 0 bytes is all but the work of helper and host
+            # a copy of 0 bytes has nearly all the work of helper and host
             timer, loop, direct, pointer, empty, fixed, eight = (float(r[f'{way}_ns']) for r in measured)
             native = (fixed - direct, eight - fixed) if way == 'bypass' else (None, None)
             rows.append([guest, way, *(number(v, 1) for v in (
@@ -335,7 +335,7 @@ def breakdown(data):
 
 
 def where_table(data):
-    """Mean shares of the places over a guest's programs, with the bypass: what would pay next."""
+    """Mean shares of the places over a guest's programs, with the bypass: shows what to improve next."""
     share, ran = collections.defaultdict(collections.Counter), collections.defaultdict(set)
     for r in data.where:
         if r['way'] == 'bypass':
@@ -347,12 +347,12 @@ def where_table(data):
 
 
 def details(title, text):
-    """A part that is folded away."""
+    """A collapsed part of the page."""
     return f'<details><summary>{html.escape(title)}</summary>{text}</details>' if text else ''
 
 
 def write(out, data, about, left_out, when):
-    """report.html, which needs no other file."""
+    """Make report.html, which needs no other file."""
     import matplotlib
     matplotlib.use('Agg')
     rest = [*about, 'again']

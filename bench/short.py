@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""make bench: what short processes take, and what of that is QEMU's start, translation, guest code and kernel."""
+"""make bench: the cost of short processes, and its shares for QEMU's start, translation, guest code and kernel."""
 import re
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ WAYS = ('pristine', 'translated', 'auto')
 TABLES = {'short': (('guest', 'program'),
                     (*(f'{w}_ms' for w in WAYS), *(f'{w}_page_faults' for w in WAYS), 'rounds', 'control_flow', 'auto_both',
                      'kernel', 'start', 'translation', 'guest_code'))}
-# What a build starts most: each as short as it can be.
+# The programs that a build starts most: each run is as short as possible.
 PROGRAMS = {
     'true': ['true'],
     'dash': ['dash', '-c', ':'],
@@ -29,7 +29,7 @@ PROGRAMS = {
 
 
 def prepare(guest_names):
-    """Jobs of the guests that Debian has programs for, whose roots are there; and what could not be."""
+    """Jobs for the guests that Debian has programs for, whose roots exist; and the programs that are left out."""
     jobs, left_out = [], []
     for guest in guest_names:
         if guest in common.guests.DEBIAN:
@@ -38,7 +38,7 @@ def prepare(guest_names):
 
 
 def parts(annotated):
-    """Shares of the instructions outside of the kernel, from what callgrind_annotate --inclusive prints."""
+    """Shares of the instructions outside of the kernel, from the output of callgrind_annotate --inclusive."""
     def cost(what):
         found = re.search(rf'^ *([\d,]+) .*{what}', annotated, re.M)
         if not found:
@@ -50,7 +50,7 @@ def parts(annotated):
 
 
 def instructions(job):
-    """Those shares, of a run without the option."""
+    """The same shares for a run without the option."""
     job.clear()
     out = job.dir / 'callgrind.out'
     command, env = job.command('translated', ['-U', 'LD_PRELOAD'])
@@ -61,7 +61,7 @@ def instructions(job):
 
 
 def row_of(used, split):
-    """The values of a program, from what the kernel says of each run."""
+    """The values of a program, from the kernel's usage of each run."""
     ms = {w: 1000 * min(map(common.cpu, us)) for w, us in used.items()}
     ours = used['translated']
     kernel = sum(u.ru_stime for u in ours) / sum(map(common.cpu, ours))
@@ -81,7 +81,7 @@ def measure(job, quick):
 
 
 def run(jobs, quick, table, progress):
-    """Measure all that the table does not have; returns what failed."""
+    """Measure all that the table does not have; return the failures."""
     if not shutil.which('valgrind'):
         return ['short: no valgrind on this machine']
     return progress.each('short', jobs, lambda j: table.has(j.guest, j.name.removeprefix('short-')),

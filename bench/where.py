@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""make bench: where a program's time goes, by perf, and what it calls."""
+"""make bench: where a program spends its time, from perf, and which functions it calls."""
 import collections
 import re
 import shutil
@@ -11,9 +11,9 @@ from common import OUT
 
 TABLES = {'where': (('guest', 'program', 'way', 'place'), ('share',)),
           'called': (('guest', 'program', 'function'), ('calls',))}
-ALL = 'calls'                   # what QEMU's log calls all of them, and the last row of a program
+ALL = 'calls'                   # the name of the total in QEMU's log, and of a program's last row
 WAYS = ('translated', 'bypass')
-PERFMAPS = Path('/tmp')        # where QEMU's -perfmap writes
+PERFMAPS = Path('/tmp')        # directory of QEMU's -perfmap files
 RATE = 1999                     # samples a second
 # QEMU's own functions
 QEMU_PARTS = ((r'helper_native|native_|page_check_range', 'QEMU: native calls'),
@@ -32,7 +32,7 @@ def perf_runs():
 
 
 def calls(job, way='bypass'):
-    """Native calls of a program and all its processes: of each function, and all."""
+    """Count the native calls of a program and all its processes, for each function and in total."""
     logs = OUT / 'logs'
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir()
@@ -45,7 +45,7 @@ def calls(job, way='bypass'):
 
 
 def place(symbol, dso):
-    """Where a sample outside of guest code is."""
+    """The place of a sample outside of guest code."""
     if dso.startswith(('[kernel', '[guest.kernel')):
         return 'kernel'
     if '/qemu-' in dso:
@@ -58,7 +58,7 @@ def place(symbol, dso):
 
 
 def symbols(perfmap, addresses):
-    """The symbols of these addresses.  QEMU writes code over older code; perf takes any, the last one counts."""
+    """The symbols of these addresses.  QEMU overwrites older code; perf uses any symbol, but the last is right."""
     addresses, found = sorted(addresses), {}
     if perfmap.exists():
         for line in perfmap.read_text(errors='replace').splitlines():
@@ -70,7 +70,7 @@ def symbols(perfmap, addresses):
 
 
 def places(script, base, program):
-    """Samples by place, from what perf script prints; guest code is where base has it."""
+    """Count samples by place, from the output of perf script; base is the offset of guest code."""
     found, maps = collections.Counter(), []
     sampled = collections.defaultdict(set)
     for line in script:
@@ -87,7 +87,7 @@ def places(script, base, program):
         symbol = m and known.get(m[3], {}).get(int(m[1], 16), m[2])
         if m and symbol.startswith('guest-0x'):
             addr = int(re.match('guest-0x([0-9a-f]+)', symbol)[1], 16) + base
-            # the last mapping there
+            # the last mapping at this address
             path = next((p for start, end, p in reversed(maps) if start <= addr < end), '/no file')
             name = path.rsplit('/', 1)[1]
             found['the program itself' if name == program else name] += 1
@@ -97,9 +97,9 @@ def places(script, base, program):
 
 
 def sample(job, way):
-    """Samples by place, of a run under perf."""
+    """Count samples by place, in a run under perf."""
     data = OUT / 'perf.data'
-    # a base keeps the addresses of a 32-bit guest apart from QEMU's own
+    # this base separates the addresses of a 32-bit guest from QEMU's own
     base = 0 if '64' in job.guest else 1 << 40
     maps = set(PERFMAPS.glob('perf-*.map'))
     try:
@@ -114,14 +114,14 @@ def sample(job, way):
 
 
 def shares(found):
-    """Of the whole, largest first; less than 0.5 % together as one."""
+    """Shares of the total, largest first; those below 0.5 % are combined."""
     total = sum(found.values())
     big = {p: n / total for p, n in found.most_common() if n >= total / 200}
     return {**big, 'others': 1 - sum(big.values())} if sum(big.values()) < 0.9999 else big
 
 
 def run(jobs, tables, progress):
-    """Measure all programs that the tables do not have; returns what failed."""
+    """Measure all programs that the tables do not have; return the failures."""
     ways = WAYS if perf_runs() else ()
     if not ways:
         print('== bench: perf cannot sample here: only calls are counted, not where the time goes', flush=True)

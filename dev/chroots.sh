@@ -1,16 +1,16 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Sourced by what runs foreign programs in chroots, after lib.sh: Debian's chroots, as tars
-# in $work, and jobs in them by the emulators of this package, or of Debian's.
+# Sourced, after lib.sh, by scripts that run foreign programs in chroots: makes Debian's chroots, as
+# tars in $work, and runs jobs in them with the emulators of this package, or of Debian's.
 
 # shellcheck source=results.sh
 . "$ROOT/dev/results.sh"
 host=host-$SUITE
-# where this package is installed, and that of Debian's
+# the chroots where this package and Debian's are installed
 root=$work/$host
 debian=$work/debian
 
-# bootstrap NAME SUITE OPTION...: makes NAME.tar, if it is not there
+# bootstrap NAME SUITE OPTION...: makes NAME.tar, unless it exists
 bootstrap() {
     name=$1
     suite=$2
@@ -21,7 +21,7 @@ bootstrap() {
         { not_ok "debootstrap of $name: see $work/$name.log"; return 1; }
     pack new "$name"
 }
-# pack DIRECTORY NAME: moves what is in a directory into NAME.tar
+# pack DIRECTORY NAME: moves a directory's contents into NAME.tar
 pack() {
     tar -C "$work/$1" --xattrs --numeric-owner -cf "$work/$2.tar.new" .
     rm -rf "${work:?}/$1"
@@ -36,15 +36,15 @@ unpack() {
 install_package() {
     cp "$deb" "$root/package.deb" && chroot "$root" dpkg -i package.deb && rm "$root/package.deb"
 }
-# has_own: whether the kernel starts programs by a table of the caller's own; says why not
+# has_own: tests whether the kernel can start programs by a private table; prints why not
 has_own() { "$ROOT/dev/own-binfmt" "$root" "$root" true true > "$work/log" 2>&1 ||
     { skip "programs started by binfmt_misc: it cannot be mounted in a user namespace here: $(head -n 1 "$work/log")"; return 1; }; }
-# Debian's package is of the QEMU that this is
+# Debian's package has the same version of QEMU
 bootstrap_debian() { bootstrap debian trixie --include=qemu-user,qemu-user-binfmt; }
 
-# enter WAY COMMAND...: in the chroot $arch-WAY, by the emulators of that way: native, off
-# (the same ones, without native calls and kept translations) or debian; by the command
-# $around, if there is one
+# enter WAY COMMAND...: runs it in the chroot $arch-WAY, with the emulators of that way: native, off
+# (the same ones, without native calls and kept translations) or debian; through the command
+# $around, if it is set
 enter() (
     way=$1
     shift
@@ -55,19 +55,19 @@ enter() (
     off) off='QEMU_NATIVE_BYPASS=off QEMU_TB_CACHE=off' ;;
     debian)
         by=$debian
-        # shellcheck disable=SC2016 # that shell's
+        # shellcheck disable=SC2016 # for the inner shell
         register='for f in /usr/lib/binfmt.d/qemu-*.conf; do cat "$f" > /proc/sys/fs/binfmt_misc/register; done' ;;
     esac
-    # what one job keeps, the next one has
+    # what one job keeps is there for the next one
     mkdir -p "$shm/$arch-$way"
-    # what Python compiles is to be the same
+    # Python's compiled files have to be the same
     # shellcheck disable=SC2086 # words
     ${around:-} env SHM="$shm/$arch-$way" "$ROOT/dev/own-binfmt" "$by" "$work/$arch-$way" "$register" \
         env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive container=lxc \
         PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 SOURCE_DATE_EPOCH=1700000000 $off "$@"
 )
 
-# foreign_debs DIRECTORY SUITE PACKAGE...: what $arch-native lacks of these
+# foreign_debs DIRECTORY SUITE PACKAGE...: fetches those of these that $arch-native lacks
 foreign_debs() {
     to=$1
     APT=$STEP-$arch-$2
@@ -85,7 +85,7 @@ foreign_debs() {
 "$ROOT/dev/packages" "$STEP"
 mkdir -p "$work"
 mirror=$(apt_mirrors | sed -n 's/^MAIN //p')
-# in memory, as it would be
+# on a tmpfs, as in normal use
 shm=$(mktemp -d "/dev/shm/$STEP.XXXXXX")
 trap 'rm -rf "$shm"' EXIT
 trap 'exit 1' HUP INT TERM

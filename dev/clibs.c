@@ -1,5 +1,5 @@
 /*
- * For dev/check-clibs: where the functions of the table are in this C library
+ * For dev/check-clibs: the addresses of the table's functions in this C library
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

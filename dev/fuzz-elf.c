@@ -1,8 +1,8 @@
 /*
  * For libFuzzer: a file of any contents is mapped under --native-bypass auto
  *
- * What the reader of symbol tables has of QEMU is here, and checks that no hook
- * is outside of the mapping.  Built and run by dev/fuzz-elf.
+ * This file has stubs of the QEMU functions that the ELF parser calls.  They check
+ * that no hook is outside of the mapping.  Built and run by dev/fuzz-elf.
  *
  *   -DMUTATE: without libFuzzer, TRIALS FILE... changes the files at random,
  *             the same way in each run
@@ -39,7 +39,7 @@ const NativeFunction *native_bypass_find(const char *name)
 {
     static const char function;
 
-    /* As the table: no name begins or ends as a fortified one's does. */
+    /* As in the table, no name looks like that of a fortified function. */
     return g_str_has_prefix(name, "mem") || g_str_has_prefix(name, "str")
         ? (const NativeFunction *)&function : NULL;
 }
@@ -60,7 +60,7 @@ static bool accepts(const char *file, size_t size)
     return file[size] == 0 && !memmem(file, size, "ng", 2);
 }
 
-/* One other library, whose functions are called as the C library's are */
+/* One other library; its functions are called like the C library's */
 const NativeLibrary *native_library_by_soname(const char *soname)
 {
     static const char *const proof[] = { "strlen", NULL };
@@ -93,7 +93,7 @@ void qemu_log(const char *fmt, ...)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The first byte says where in the file the mapping begins. */
+/* The first byte is the file offset where the mapping begins. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static int fd = -1;
@@ -114,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 }
 
 #ifdef MUTATE
-/* Most of what is read is at the beginning and at the end. */
+/* The parser reads mostly the beginning and the end of a file. */
 static void mutate(GRand *rand, char *data, size_t size)
 {
     static const int values[] = { 0, 1, 4, 0x7f, 0x80, 0xfe, 0xff };

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the scripts of dev/ and bench/ know of the guests and their functions."""
+"""The guests and their functions, for the scripts of dev/ and bench/."""
 import os
 import re
 import shutil
@@ -16,18 +16,18 @@ TRIPLETS = {
     'mipsel': 'mipsel-linux-gnu', 'mips64el': 'mips64el-linux-gnuabi64', 'riscv64': 'riscv64-linux-gnu',
     's390x': 's390x-linux-gnu', 'ppc64le': 'powerpc64le-linux-gnu', 'loongarch64': 'loongarch64-linux-gnu',
 }
-# those that Debian has programs for: 12, the last one with mipsel and mips64el, 13, the first with riscv64, or 14
+# Debian has programs for these: 12, the last release with mipsel and mips64el, 13, the first with riscv64, or 14
 DEBIAN = {'i386': 'i386', 'x86_64': 'amd64', 'arm': 'armhf', 'aarch64': 'arm64', 'mipsel': 'mipsel',
           'mips64el': 'mips64el', 'riscv64': 'riscv64', 's390x': 's390x', 'ppc64le': 'ppc64el',
           'loongarch64': 'loong64'}
 SUITES = {'riscv64': 'trixie', 'loongarch64': 'forky'}
 NATIVE = BUILD / 'common-user/native'
-# what dev/newer-gcc brings
+# the files of dev/newer-gcc
 NEWER = ROOT / 'build/loongarch64'
 
 
 def names(step, variable, known):
-    """The names that the user's variable selects of the known ones; all if none."""
+    """The known names that the user's variable selects; all if it selects none."""
     chosen = [n.removesuffix('-linux-user') for n in os.environ.get(variable, '').split()]
     for name in chosen:
         if name not in known:
@@ -37,7 +37,7 @@ def names(step, variable, known):
 
 
 def functions(guest=None):
-    """The names in the table that a guest has, or all of them."""
+    """The names in the table that exist on a guest, or all of them."""
     found, skip = [], False
     for line in open(ROOT / 'include/user/native-functions.h.inc', encoding='utf-8'):
         if line.startswith('#'):
@@ -49,7 +49,7 @@ def functions(guest=None):
 
 
 def suite(guest):
-    """The Debian whose programs are the guest's."""
+    """The Debian release with the guest's programs."""
     return SUITES.get(guest, 'bookworm')
 
 
@@ -59,7 +59,7 @@ def compiler(guest):
 
 
 def sysroot(guest):
-    """Where the cross compiler's loader and C library are."""
+    """The directory of the cross compiler's loader and C library."""
     for root in Path('/usr') / TRIPLETS[guest], NEWER / 'usr' / TRIPLETS[guest]:
         if (root / 'lib/libc.so.6').exists():
             return root
@@ -67,7 +67,7 @@ def sysroot(guest):
 
 
 def documentation(out):
-    """All the text of the documentation in QEMU's tree, in one file of the directory."""
+    """Write all documentation in QEMU's tree into one file of the directory."""
     path = out / 'qemu-docs.txt'
     base = BUILD / 'base'
     parts = sorted(p for d in ('docs', 'qapi') for p in (base / d).rglob('*')
@@ -79,11 +79,11 @@ def documentation(out):
 def qemu(guest, root, native='', options=(), binary=None):
     """The command that runs a guest's program with the libraries below root; binary is another QEMU.
 
-    native is what makes native calls: 'library' (libnative.so), 'auto' or nothing.
+    native selects the native calls: 'library' (libnative.so), 'auto' or nothing.
     """
     command = [str(binary or BUILD / f'qemu-{guest}'), '-L', str(root)]
     if (root / 'lib/libc.so.6').exists():
-        # or the loader takes another C library, where the host has one for this guest
+        # otherwise the loader uses another C library, if the host has one for this guest
         command += ['-E', f'LD_LIBRARY_PATH={root}/lib']
     if native:
         command += ['--native-bypass', 'auto' if native == 'auto' else str(NATIVE / f'{guest}-linux-user/libnative.so')]
@@ -91,10 +91,10 @@ def qemu(guest, root, native='', options=(), binary=None):
 
 
 def spied(work, spy, program, cases):
-    """Run a program on each guest, with a library preloaded into QEMU: both are C.
+    """Run a program on each guest, with a library preloaded into QEMU; both are C code.
 
-    A case is a name, what makes native calls, the program's arguments and what tells of the ended process
-    whether it is right.  Prints result lines.
+    A case is a name, the kind of native calls, the program's arguments, and a function that checks the ended
+    process.  Prints result lines.
     """
     work.mkdir(exist_ok=True)
     for name, text in ('spy', spy), ('program', program):

@@ -6,7 +6,7 @@ set -eu
 
 STEP=$(basename "$0")
 ROOT=$(cd "$(dirname "$0")" && until [ -f dev/lib.sh ]; do cd ..; done && pwd -P)
-# Debian 13's QEMU, or the one that the series is written for, beside it
+# Debian 13's QEMU, or, in directories beside it, the one that the series is written for
 QEMU=${QEMU:-10.0}
 case $QEMU in
 10.0) BUILD=$ROOT/build ;;
@@ -15,24 +15,24 @@ esac
 JOBS=${JOBS:-$(nproc)}
 # shellcheck disable=SC2034 # for the scripts
 ALL_TARGETS="i386 x86_64 arm aarch64 mips mips64 mipsel mips64el riscv64 s390x ppc64le loongarch64"
-# one more is built, to see that the option is refused where it is not served
+# build one more target, to test that it refuses the option
 # shellcheck disable=SC2034 # for the scripts
 UNSERVED=xtensa
 
 # A command started by make must not take part in make's job server.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
-# Seconds for each test of make check-tcg.  This is to end what hangs, not what is
-# slow: on a busy machine a test takes many times as long as on an idle one.
+# Seconds for each test of make check-tcg.  This limit is for tests that hang, not for
+# slow ones: on a busy machine a test takes many times as long as on an idle one.
 # shellcheck disable=SC2034 # for the scripts
 TEST_TIMEOUT=1200
 
 # The user's git settings (signing, hooks, line ends) must not change commits.
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
-# what dev/newer-gcc brings
+# the compiler of dev/newer-gcc
 PATH=$PATH:$ROOT/build/loongarch64/usr/bin
-# nor the umask what other users read in packages and chroots
+# nor may the umask change which files other users can read in packages and chroots
 umask 022
 
 say() { printf '== %s: %s\n' "$STEP" "$*"; }
@@ -43,7 +43,7 @@ case $ROOT in
 *[[:space:]:]*) die "$ROOT: the path has a blank or a colon, which QEMU's build does not take; clone elsewhere" ;;
 esac
 
-# need_space MB WHAT: fails early instead of half way
+# need_space MB WHAT: fails early instead of midway
 need_space() {
     mkdir -p "$BUILD" 2>/dev/null || die "$2: cannot create $BUILD; make it writable"
     free=$(df -Pm "$BUILD" | awk 'NR == 2 { print $4 }')
@@ -51,8 +51,8 @@ need_space() {
         die "$2: needs $1 MB in $BUILD and $free MB are free; free some space and run make again"
 }
 
-# apt with lists, sources, cache and (empty) state of its own, below
-# build/dl/$APT: the machine's apt settings stay as they are, no root needed.
+# apt with its own lists, sources, cache and (empty) state, below build/dl/$APT:
+# the machine's apt settings stay unchanged, and root is not needed.
 apt_private() {
     tool=$1
     shift
@@ -68,8 +68,8 @@ apt_private() {
         -o APT::Sandbox::User= -o Debug::NoLocking=1 -o Acquire::Retries=2 "$@"
 }
 
-# apt_mirrors: lines "MAIN uri" and "SECURITY uri" of this machine's own
-# settings.  apt tells them only once it has lists, and root may not have any.
+# apt_mirrors: prints lines "MAIN uri" and "SECURITY uri" from this machine's settings.
+# apt prints them only once it has lists, and root may not have any.
 apt_mirrors() {
     # shellcheck disable=SC2016 # apt's variables
     set -- --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages'
@@ -91,8 +91,8 @@ apt_mirrors() {
         $1 == "Debian-Security" && !s++ { print "SECURITY", $2 }'
 }
 
-# apt_sources deb|deb-src SUITE...: writes base.sources and fetches the lists;
-# a suite named *-security comes from the security mirror, where there is one
+# apt_sources deb|deb-src SUITE...: writes base.sources and fetches the lists; a
+# suite named *-security comes from the security mirror, if there is one
 apt_sources() {
     type=$1
     shift
@@ -112,19 +112,19 @@ apt_sources() {
         die "apt: no package lists of $*: $(apt_why "$BUILD/dl/$APT.log"); check the network and run make again"
 }
 
-# apt_why LOG: the first error in one line
+# apt_why LOG: prints the first error as one line
 apt_why() {
     why=$(grep -m1 '^E:' "$1" || tail -n 1 "$1")
     printf '%s' "${why:-no reason given, see $1}"
 }
 
-# tested OBJ: the targets whose tests configure has a compiler for; the name of
-# the variable is that of 10.0, or of 10.2
+# tested OBJ: prints the targets whose tests configure has a compiler for; the
+# variable's name is that of 10.0, or of 10.2
 tested() { sed -n 's/^TCG_TESTS_\(TARGETS\|WITH_COMPILERS\)=//p' "$1/config-host.mak"; }
 has_tests() { case " $(tested "$1") " in *" $2-linux-user "*) ;; *) return 1 ;; esac; }
 
-# by_guest FUNCTION DIR GUESTS: FUNCTION GUEST for each that native calls are for, JOBS at
-# a time; what it prints, by way of files in DIR, is kept together
+# by_guest FUNCTION DIR GUESTS: runs FUNCTION GUEST for each guest with native calls, JOBS at a
+# time; files in DIR keep the output of each together
 by_guest() {
     each=$1 results=$2 guests=$3
     set --
@@ -140,7 +140,7 @@ by_guest() {
     done
     all_ended "$@"
 }
-# of by_guest: GUEST:PID, each
+# for by_guest: a list of GUEST:PID
 all_ended() {
     for r; do
         wait "${r#*:}" || echo "not ok $STEP: the tests of ${r%:*} ended with an error"
@@ -148,7 +148,7 @@ all_ended() {
     done
 }
 
-# where the package for hosts of ARCH is made: that of this machine's is what people install
+# the directory for the package for hosts of ARCH: users install that of this machine's architecture
 deb_directory() {
     if [ "${ARCH:-}" = "$(dpkg --print-architecture)" ] || [ -z "${ARCH:-}" ]; then echo "$BUILD"; else echo "$BUILD/host-$ARCH"; fi
 }

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What dev/assemble and dev/refresh share.
+"""Code that dev/assemble and dev/refresh share.
 
-The commits of build/tree are built in an index of their own and are a pure
-function of base, patches/ and the new files: the same input gives the same
-hashes, and checking the last one out rewrites only the files that differ.
+The commits of build/tree are built in a separate index and depend only on
+base, patches/ and the new files: the same input gives the same hashes, and
+checking the last one out rewrites only the files that differ.
 
 The patches and the new files are written for today's QEMU.  For an older one,
-X.Y, patches/X.Y/ has what differs: a patch that comes before the series, and
-patches of the same names as the series'.  What such a patch does to a file is
-done in place of what the series' patch does to it; of a file that has another
-name there, "diff --git" says the series' name and the other one.  All else has to
-apply with one line of context.
+X.Y, patches/X.Y/ has the differences: a patch that comes before the series, and
+patches with the same names as the series'.  The changes of such a patch to a file
+replace those of the series' patch; if the file has another name there, "diff
+--git" has the series' name and the other one.  All other hunks have to apply with
+one line of context.
 """
 import email.parser
 import os
@@ -27,14 +27,14 @@ BASE = BUILD / 'base'
 TREE = BUILD / 'tree'
 PATCHES = ROOT / 'patches'
 
-# All else in the repository is a new file of QEMU, at the path it has there.
+# Everything else in the repository is a new file of QEMU, at its path in QEMU.
 OURS = {'dev', 'patches', 'build', 'bench', 'packaging', 'Makefile', 'README.md', 'COPYING',
         '.ci', '.git', '.gitignore'}
 JUNK = ('~', '.swp', '.pyc', '.orig', '.rej')
 
 
 class Fail(Exception):
-    """One line for the user: what, why, what to do."""
+    """Fail with one line for the user: what failed, why, what to do."""
 
 
 def say(text):
@@ -51,7 +51,7 @@ def main(function):
 
 
 def git(where, *args, env=None, stdin=None, ok=(0,), strip=True):
-    """Standard output of a git command run in a directory."""
+    """Return the standard output of a git command run in a directory."""
     p = subprocess.run(['git', '-C', str(where), *args], input=stdin, capture_output=True,
                        check=False, encoding='utf-8', errors='surrogateescape',
                        env={**os.environ, **(env or {})})
@@ -74,13 +74,13 @@ def new_files():
 
 
 def backport():
-    """The directory of what differs for the QEMU of build/base, or None."""
+    """The directory of differences for the QEMU of build/base, or None."""
     path = PATCHES / '.'.join((BASE / 'VERSION').read_text().split('.')[:2])
     return path if path.is_dir() else None
 
 
 def read_series():
-    """The patches in their order; every file of patches/ is one of them."""
+    """The patches in order; fail if another file is in patches/."""
     lines = [s.split('#')[0].strip() for s in (PATCHES / 'series').read_text().splitlines()] \
         if (PATCHES / 'series').exists() else []
     names = [s for s in lines if s]
@@ -105,13 +105,13 @@ def read_series():
 
 
 def sections(diff):
-    """A diff by its files, without the lines that name these."""
+    """Split a diff by files, without the lines that name them."""
     parts = re.split(r'^diff --git a/(\S+) b/(\S+)\n', diff, flags=re.M)[1:]
     return {old: (new, part) for old, new, part in zip(parts[::3], parts[1::3], parts[2::3])}
 
 
 def backported(patch, diff):
-    """Put what differs for an older QEMU into a patch's diff."""
+    """Put the differences for an older QEMU into a patch's diff."""
     old = backport()
     if not old or patch.parent == old or not (old / patch.name).exists():
         return
