@@ -1068,16 +1068,14 @@ static void write_index(int fd)
 /*
  * Keep in cache.pending the records to write at file offset @start.  Drop
  * records that the guest has invalidated, that the file has or has no slot
- * for, or that exceed @room: @excess gets the size of the latter.
+ * for, or that exceed @room.
  */
-static unsigned long drop_unwanted(uint64_t start, uint64_t room,
-                                   uint64_t *excess)
+static unsigned long drop_unwanted(uint64_t start, uint64_t room)
 {
     GByteArray *out = cache.pending;
     unsigned long count = 0;
     guint to = 0;
 
-    *excess = 0;
     for (guint at = 0, i = 0; at < out->len; i++) {
         const TBCacheRecord *rec = (const void *)out->data + at;
         const TranslationBlock *tb = g_ptr_array_index(cache.blocks, i);
@@ -1087,9 +1085,7 @@ static unsigned long drop_unwanted(uint64_t start, uint64_t room,
             uint64_t hash = record_hash(rec);
             int64_t slot = free_slot(rec, hash);
 
-            if (slot >= 0 && size > room - to) {
-                *excess += size;
-            } else if (slot >= 0) {
+            if (slot >= 0 && size <= room - to) {
                 index_set(slot, hash >> 32 << 32 | (start + to) / CACHE_ALIGN);
                 memmove(out->data + to, rec, size);
                 to += size;
@@ -1106,26 +1102,29 @@ static void append(int fd, int dir)
 {
     const CacheHeader *h = cache.map;
     GByteArray *out = cache.pending;
-    uint64_t start = qatomic_read(&h->end), end, room, excess;
+    uint64_t start = qatomic_read(&h->end), end, room;
     unsigned long count;
 
     if (start % CACHE_ALIGN || start < cache.data || start > cache.size) {
         return;
     }
     room = cache.size - start;
-    if (!may_have_size(MIN(start + out->len, cache.size)) ||
-        MIN(out->len, room) > free_bytes(fd) / 2) {
+    if (room < MIN(out->len, REPLACE_BYTES)) {
+        if (out->len > REPLACE_BYTES &&
+            time(NULL) - h->created > REPLACE_AGE) {
+            unlinkat(dir, cache.name, 0);
+        }
+        return;
+    }
+    room = MIN(out->len, room);
+    if (!may_have_size(start + room) || room > free_bytes(fd) / 2) {
         return;
     }
     cache.changed = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-    count = drop_unwanted(start, room, &excess);
+    count = drop_unwanted(start, room);
     end = start + out->len;
-    if (room < REPLACE_BYTES && excess > REPLACE_BYTES &&
-        time(NULL) - h->created > REPLACE_AGE) {
-        unlinkat(dir, cache.name, 0);
-    } else if (count && !cache_lost &&
-               write_all(fd, out->data, out->len, start) &&
-               write_all(fd, &end, sizeof(end), offsetof(CacheHeader, end))) {
+    if (count && !cache_lost && write_all(fd, out->data, out->len, start) &&
+        write_all(fd, &end, sizeof(end), offsetof(CacheHeader, end))) {
         write_index(fd);
         cache.added += count;
     }
