@@ -19,7 +19,8 @@ demo:
 check:
 	@dev/check
 
-check-libraries: all
+check-libraries:
+	@dev/build
 	@dev/checks/libraries
 
 check-clibs:
