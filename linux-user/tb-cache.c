@@ -104,7 +104,7 @@ void tb_cache_start(const char *cpu_model)
      * Translators of other targets may depend on more than the lookup of a
      * TB compares.  A log must have the output of each translation.
      */
-    if (!cache_dir || !thread_cpu->cc->tcg_ops->keep_blocks ||
+    if (!cache_dir || !thread_cpu->cc->tcg_ops->keep_tbs ||
         (qemu_loglevel & ~(LOG_STRACE | LOG_TRACE | LOG_PER_THREAD))) {
         return;
     }

@@ -161,6 +161,15 @@ static void unhook(vaddr first, vaddr last)
     hooks_changed();
 }
 
+static void code_may_change(Notifier *notifier, void *data)
+{
+    const PageCodeChange *change = data;
+
+    unhook(change->start, change->last);
+}
+
+static Notifier code_change_notifier = { .notify = code_may_change };
+
 /* Does the TB at @pc depend on a hook? Hooks of Thumb code are odd. */
 static bool is_hooked(vaddr pc)
 {
@@ -191,7 +200,7 @@ static bool add_hook(const NativeHook *new)
     }
     if (!hooks) {
         hooks = g_array_new(false, false, sizeof(NativeHook));
-        page_code_may_change = unhook;
+        page_code_change_notifier_add(&code_change_notifier);
         tb_cache_skip = is_hooked;
     }
     trace_native_bypass_hook(new->pc, new->fn ? new->fn->name : "",
