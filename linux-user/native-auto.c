@@ -31,6 +31,8 @@
 
 typedef struct ElfFile {
     int fd;
+    uint64_t size;
+    struct elfhdr ehdr;                 /* in the file's byte order */
     unsigned segments;
     struct elf_phdr segment[MOST_SEGMENTS];
     const struct elf_phdr *dynamic;
@@ -38,14 +40,34 @@ typedef struct ElfFile {
     bool has_needed;
     bool is_pie;
     char soname[LONGEST_SONAME + 1];    /* or "" */
+    size_t symbols;                     /* set by read_symbols() */
+    struct elf_sym *symbol;             /* in the file's byte order */
+    char *names;                        /* of symbols, and a NUL behind them */
+    uint64_t names_size;
 } ElfFile;
 
-typedef struct Found {
+/* The mapped part of a file's code */
+typedef struct CodeMapping {
+    abi_ulong start, len;
+    uint64_t offset;                    /* of the part in the file */
+    uint64_t vaddr;                     /* the file's address for @start */
+} CodeMapping;
+
+typedef struct FoundSymbol {
     const NativeFunction *fn;           /* NULL: another function's resolver */
     uint64_t value;
-    bool resolver;
-    bool checked;                       /* __<fn>_chk */
-} Found;
+    bool is_resolver;
+    bool is_checked;                    /* __<fn>_chk */
+} FoundSymbol;
+
+static void free_elf_file(ElfFile *elf)
+{
+    g_free(elf->symbol);
+    g_free(elf->names);
+    g_free(elf);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ElfFile, free_elf_file)
 
 static bool read_at(int fd, void *buf, uint64_t offset, size_t size)
 {
@@ -66,8 +88,10 @@ static uint64_t file_offset(const ElfFile *elf, uint64_t vaddr)
     return -1;
 }
 
-static bool read_segments(ElfFile *elf, const struct elfhdr *ehdr)
+static bool read_segments(ElfFile *elf)
 {
+    const struct elfhdr *ehdr = &elf->ehdr;
+
     elf->segments = tswap16(ehdr->e_phnum);
     if (elf->segments > MOST_SEGMENTS ||
         tswap16(ehdr->e_phentsize) != sizeof(struct elf_phdr) ||
@@ -132,6 +156,25 @@ static void read_dynamic(ElfFile *elf)
     }
 }
 
+/* Read the file if it is a shared library for this target; or return NULL. */
+static ElfFile *read_library(int fd)
+{
+    g_autoptr(ElfFile) elf = g_new0(ElfFile, 1);
+    struct stat st;
+
+    elf->fd = fd;
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+        !read_at(fd, &elf->ehdr, 0, sizeof(elf->ehdr)) ||
+        !native_bypass_elf_fits(&elf->ehdr) ||
+        tswap16(elf->ehdr.e_type) != ET_DYN || !read_segments(elf)) {
+        return NULL;
+    }
+    elf->size = st.st_size;
+    read_dynamic(elf);
+    /* The soname of a program proves nothing. */
+    return elf->is_pie ? NULL : g_steal_pointer(&elf);
+}
+
 /*
  * The functions that this C library must define, or NULL if it is none: glibc,
  * musl as built by Alpine, or unmodified musl, which is its own loader.
@@ -148,19 +191,21 @@ static const char *const *find_proof(const ElfFile *elf)
     return elf->soname[0] || elf->has_needed || elf->has_interp ? NULL : loader;
 }
 
-/* How many of the @len mapped bytes at @offset are in a code segment */
-static abi_ulong code_length(const ElfFile *elf, uint64_t offset,
-                             abi_ulong len)
+/* Limit @map to one code segment.  Returns false if it is in none. */
+static bool limit_to_code(const ElfFile *elf, CodeMapping *map)
 {
     for (unsigned i = 0; i < elf->segments; i++) {
         const struct elf_phdr *p = &elf->segment[i];
+        uint64_t end = p->p_offset + p->p_filesz;
 
         if (p->p_type == PT_LOAD && (p->p_flags & PF_X) &&
-            p->p_offset < offset + len && offset < p->p_offset + p->p_filesz) {
-            return MIN(len, p->p_offset + p->p_filesz - offset);
+            p->p_offset < map->offset + map->len && map->offset < end) {
+            map->len = MIN(map->len, end - map->offset);
+            map->vaddr = p->p_vaddr + (map->offset - p->p_offset);
+            return true;
         }
     }
-    return 0;
+    return false;
 }
 
 /*
@@ -225,106 +270,133 @@ static const NativeFunction *find_checked(const char *name)
     return native_bypass_find(plain);
 }
 
-/*
- * Add exported functions of the symbol table @symtab to @found: those of @lib,
- * or those of the C library and all its resolvers if @lib is NULL.  Returns
- * true if @symtab also defines all functions of @proof.
- */
-static bool find_functions(const ElfFile *elf, const struct elf_shdr *symtab,
-                           const struct elf_shdr *shdr, unsigned sections,
-                           const NativeLibrary *lib,
-                           const char *const *proof, GArray *found)
+/* Read the symbols that the library exports. */
+static bool read_symbols(ElfFile *elf)
 {
-    unsigned link = tswap32(symtab->sh_link), proven = 0;
-    g_autofree struct elf_sym *syms = NULL;
-    g_autofree char *strings = NULL;
-    uint64_t size;
+    unsigned sections = tswap16(elf->ehdr.e_shnum), names, i = 0;
+    g_autofree struct elf_shdr *shdr = NULL;
 
-    if (link >= sections) {
+    if (sections > MOST_SECTIONS ||
+        tswap16(elf->ehdr.e_shentsize) != sizeof(*shdr)) {
         return false;
     }
-    syms = read_section(elf, symtab);
-    strings = read_section(elf, &shdr[link]);
-    if (!syms || !strings) {
+    shdr = g_new(struct elf_shdr, sections);
+    if (!read_at(elf->fd, shdr, tswapal(elf->ehdr.e_shoff),
+                 sections * sizeof(*shdr))) {
         return false;
     }
-    size = tswapal(shdr[link].sh_size);
-    for (size_t n = tswapal(symtab->sh_size) / sizeof(*syms), i = 0;
-         i < n; i++) {
-        const struct elf_sym *sym = &syms[i];
-        unsigned type = ELF_ST_TYPE(sym->st_info);
-        unsigned bind = ELF_ST_BIND(sym->st_info);
-        unsigned section = tswap16(sym->st_shndx);
-        uint32_t name = tswap32(sym->st_name);
-        Found f = {
+    while (i < sections && tswap32(shdr[i].sh_type) != SHT_DYNSYM) {
+        i++;
+    }
+    if (i == sections) {
+        return false;
+    }
+    names = tswap32(shdr[i].sh_link);
+    if (names >= sections) {
+        return false;
+    }
+    elf->symbol = read_section(elf, &shdr[i]);
+    elf->symbols = tswapal(shdr[i].sh_size) / sizeof(*elf->symbol);
+    elf->names = read_section(elf, &shdr[names]);
+    elf->names_size = tswapal(shdr[names].sh_size);
+    return elf->symbol && elf->names;
+}
+
+/* The name of @sym if that is a function that the library exports; or NULL. */
+static const char *exported_function(const ElfFile *elf,
+                                     const struct elf_sym *sym)
+{
+    unsigned type = ELF_ST_TYPE(sym->st_info);
+    unsigned bind = ELF_ST_BIND(sym->st_info);
+    unsigned section = tswap16(sym->st_shndx);
+    uint32_t name = tswap32(sym->st_name);
+
+    return (type == STT_FUNC || type == STT_GNU_IFUNC) &&
+           (bind == STB_GLOBAL || bind == STB_WEAK) &&
+           section != SHN_UNDEF && section < SHN_LORESERVE &&
+           name < elf->names_size && is_guest_isa(sym)
+           ? elf->names + name : NULL;
+}
+
+/*
+ * The FoundSymbols: functions of @lib; or, if @lib is NULL, those of the C
+ * library and all its resolvers.  NULL if the file lacks a function of @proof.
+ */
+static GArray *find_symbols(ElfFile *elf, const NativeLibrary *lib,
+                            const char *const *proof)
+{
+    g_autoptr(GArray) found = g_array_new(false, false, sizeof(FoundSymbol));
+    unsigned proven = 0;
+
+    if (!read_symbols(elf)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < elf->symbols; i++) {
+        const struct elf_sym *sym = &elf->symbol[i];
+        const char *name = exported_function(elf, sym);
+        FoundSymbol f = {
             .value = tswapal(sym->st_value),
-            .resolver = type == STT_GNU_IFUNC,
+            .is_resolver = ELF_ST_TYPE(sym->st_info) == STT_GNU_IFUNC,
         };
 
-        if ((type != STT_FUNC && type != STT_GNU_IFUNC) ||
-            (bind != STB_GLOBAL && bind != STB_WEAK) ||
-            section == SHN_UNDEF || section >= SHN_LORESERVE ||
-            name >= size || !is_guest_isa(sym)) {
+        if (!name) {
             continue;
         }
-        f.fn = lib ? native_library_find(lib, strings + name)
-                   : native_bypass_find(strings + name);
+        f.fn = lib ? native_library_find(lib, name) : native_bypass_find(name);
         if (!f.fn && !lib) {
-            f.fn = find_checked(strings + name);
-            f.checked = f.fn != NULL;
+            f.fn = find_checked(name);
+            f.is_checked = f.fn != NULL;
         }
-        if (f.fn || (f.resolver && !lib)) {
+        if (f.fn || (f.is_resolver && !lib)) {
             g_array_append_val(found, f);
         }
-        proven += g_strv_contains(proof, strings + name);
+        proven += g_strv_contains(proof, name);
     }
-    return proven >= g_strv_length((GStrv)proof);
+    return proven >= g_strv_length((GStrv)proof) ? g_steal_pointer(&found)
+                                                 : NULL;
 }
 
 /* Whether @lib knows the code in the file. */
-static bool is_accepted(int fd, uint64_t size, const NativeLibrary *lib)
+static bool is_accepted(const ElfFile *elf, const NativeLibrary *lib)
 {
     g_autofree char *data = NULL;
 
     if (!lib->accepts) {
         return true;
     }
-    if (size > LARGEST_TABLE) {
+    if (elf->size > LARGEST_TABLE) {
         return false;
     }
-    data = g_malloc(size + 1);
-    data[size] = 0;
-    return read_at(fd, data, 0, size) && lib->accepts(data, size);
+    data = g_malloc(elf->size + 1);
+    data[elf->size] = 0;
+    return read_at(elf->fd, data, 0, elf->size) &&
+           lib->accepts(data, elf->size);
 }
 
 /* Tell @lib where its code and its image are. */
 static void tell_mapped(const ElfFile *elf, const NativeLibrary *lib,
-                        abi_ulong start, abi_ulong len, uint64_t offset)
+                        const CodeMapping *map)
 {
-    uint64_t first = -1, end = 0, code = -1;
+    uint64_t first = -1, end = 0;
 
     for (unsigned i = 0; i < elf->segments; i++) {
         const struct elf_phdr *p = &elf->segment[i];
 
-        if (p->p_type != PT_LOAD) {
-            continue;
-        }
-        first = MIN(first, p->p_vaddr);
-        end = MAX(end, p->p_vaddr + p->p_filesz);
-        if ((p->p_flags & PF_X) && p->p_offset < offset + len &&
-            offset < p->p_offset + p->p_filesz) {
-            code = p->p_vaddr + (offset - p->p_offset);
+        if (p->p_type == PT_LOAD) {
+            first = MIN(first, p->p_vaddr);
+            end = MAX(end, p->p_vaddr + p->p_filesz);
         }
     }
-    if (code != -1 && first <= code && code < end) {
-        lib->mapped(start, start + len - 1, start - (code - first),
-                    start + (end - code));
+    if (first <= map->vaddr && map->vaddr < end) {
+        lib->mapped(map->start, map->start + map->len - 1,
+                    map->start - (map->vaddr - first),
+                    map->start + (end - map->vaddr));
     }
 }
 
 /* Returns true if this hooks one more function. */
-static bool hook(const ElfFile *elf, const Found *f, abi_ulong start,
-                 abi_ulong len, uint64_t offset)
+static bool hook_symbol(const ElfFile *elf, const FoundSymbol *f,
+                        const CodeMapping *map)
 {
 #if defined(TARGET_ARM) && !defined(TARGET_AARCH64)
     const unsigned thumb = f->value & 1;
@@ -332,98 +404,89 @@ static bool hook(const ElfFile *elf, const Found *f, abi_ulong start,
     const unsigned thumb = 0;
 #endif
     uint64_t at = file_offset(elf, f->value - thumb);
+    abi_ulong last = map->start + map->len - 1, pc;
     uint8_t code[NATIVE_CODE];
-    abi_ulong pc;
 
-    if (f->checked) {
-        at = f->resolver ? -1 : find_tail(elf, at);
+    if (f->is_checked) {
+        at = f->is_resolver ? -1 : find_tail(elf, at);
     }
-    pc = start + (at - offset) + thumb;
-    if (at < offset || at - offset >= len ||
+    pc = map->start + (at - map->offset) + thumb;
+    if (at < map->offset || at - map->offset >= map->len ||
         !read_at(elf->fd, code, at + thumb, sizeof(code))) {
         return false;
     }
-    return (f->resolver
-            ? native_bypass_hook_resolver(pc, f->fn, start, start + len - 1)
-            : native_bypass_hook_call(pc, f->fn, start + len - 1, code))
+    return (f->is_resolver
+            ? native_bypass_hook_resolver(pc, f->fn, map->start, last)
+            : native_bypass_hook_call(pc, f->fn, last, code))
            && f->fn && !native_bypass_is_excluded(f->fn);
+}
+
+/* Returns the number of functions hooked. */
+static unsigned hook_symbols(const ElfFile *elf, const GArray *found,
+                             const CodeMapping *map)
+{
+    unsigned count = 0;
+
+    /* A resolver may have other names, too: hook those of ours first. */
+    for (unsigned i = 0; i < found->len; i++) {
+        const FoundSymbol *f = &g_array_index(found, FoundSymbol, i);
+
+        if (f->fn) {
+            count += hook_symbol(elf, f, map);
+        }
+    }
+    for (unsigned i = 0; i < found->len; i++) {
+        const FoundSymbol *f = &g_array_index(found, FoundSymbol, i);
+
+        if (!f->fn) {
+            hook_symbol(elf, f, map);
+        }
+    }
+    return count;
+}
+
+static void log_hooked(int fd, unsigned count)
+{
+    g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", fd);
+    g_autofree char *file = g_file_read_link(link, NULL);
+
+    qemu_log("native_bypass: %s: %u functions\n", file ?: link, count);
 }
 
 void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
                           int fd, off_t offset)
 {
-    g_autofree ElfFile *elf = NULL;
-    g_autofree struct elf_shdr *shdr = NULL;
+    CodeMapping map = { .start = start, .len = len, .offset = offset };
+    g_autoptr(ElfFile) elf = NULL;
     g_autoptr(GArray) found = NULL;
     const NativeLibrary *lib;
     const char *const *proof;
-    struct elfhdr ehdr;
-    struct stat st;
-    unsigned sections, i = 0, count = 0;
+    unsigned count;
 
     /* No loader shares its mapping of code with writers of the file. */
     if (!native_bypass_auto ||
         (flags & (MAP_ANONYMOUS | MAP_PRIVATE)) != MAP_PRIVATE ||
-        (prot & (PROT_EXEC | PROT_WRITE)) != PROT_EXEC ||
-        fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-        !read_at(fd, &ehdr, 0, sizeof(ehdr)) ||
-        !native_bypass_elf_fits(&ehdr) || tswap16(ehdr.e_type) != ET_DYN) {
+        (prot & (PROT_EXEC | PROT_WRITE)) != PROT_EXEC) {
         return;
     }
-    elf = g_new0(ElfFile, 1);
-    elf->fd = fd;
-    if (!read_segments(elf, &ehdr)) {
+    elf = read_library(fd);
+    if (!elf || !limit_to_code(elf, &map)) {
         return;
     }
-    read_dynamic(elf);
     lib = native_library_by_soname(elf->soname);
     proof = lib ? lib->proof : find_proof(elf);
-    len = code_length(elf, offset, len);
-    /* The soname of a program proves nothing. */
-    if (elf->is_pie || !proof || !len) {
-        return;
-    }
-
-    sections = tswap16(ehdr.e_shnum);
-    if (sections > MOST_SECTIONS ||
-        tswap16(ehdr.e_shentsize) != sizeof(*shdr)) {
-        return;
-    }
-    shdr = g_new(struct elf_shdr, sections);
-    if (!read_at(fd, shdr, tswapal(ehdr.e_shoff), sections * sizeof(*shdr))) {
-        return;
-    }
-    while (i < sections && tswap32(shdr[i].sh_type) != SHT_DYNSYM) {
-        i++;
-    }
-    if (i == sections) {
-        return;
-    }
-    found = g_array_new(false, false, sizeof(Found));
-    if (!find_functions(elf, &shdr[i], shdr, sections, lib, proof, found) ||
-        (lib && !is_accepted(fd, st.st_size, lib))) {
+    found = proof ? find_symbols(elf, lib, proof) : NULL;
+    if (!found || (lib && !is_accepted(elf, lib))) {
         return;
     }
     if (lib && lib->mapped) {
-        tell_mapped(elf, lib, start, len, offset);
+        tell_mapped(elf, lib, &map);
     }
-    /* A resolver may have other names, too: hook those of ours first. */
-    for (int pass = 0; pass < 2; pass++) {
-        for (i = 0; i < found->len; i++) {
-            const Found *f = &g_array_index(found, Found, i);
-
-            if (pass == 0 ? f->fn != NULL : f->resolver && !f->fn) {
-                count += hook(elf, f, start, len, offset);
-            }
-        }
-    }
+    count = hook_symbols(elf, found, &map);
     if (count && !lib) {
         native_bypass_musl = strcmp(elf->soname, "libc.so.6");
     }
     if (count && qemu_loglevel_mask(LOG_NATIVE_BYPASS)) {
-        g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", fd);
-        g_autofree char *file = g_file_read_link(link, NULL);
-
-        qemu_log("native_bypass: %s: %u functions\n", file ?: link, count);
+        log_hooked(fd, count);
     }
 }
