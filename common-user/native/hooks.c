@@ -67,8 +67,8 @@ static vaddr gap_first, gap_last;
 /* The resolver that this thread has entered */
 static __thread struct {
     NativeHook hook;
-    target_ulong to, sp;        /* its return address, and sp there */
-} resolving;
+    target_ulong return_pc, return_sp;
+} entered_resolver;
 
 static NativeHook *hook_at(unsigned i)
 {
@@ -115,46 +115,46 @@ static NativeHook *find_hook(vaddr pc)
     return NULL;
 }
 
-/*
- * Any change to a library's code removes its resolver hooks: a resolver may
- * return changed code later.
- */
+/* The caller calls hooks_changed(). */
 static void remove_hook(unsigned i)
 {
     /* The hook may be below the invalidated range. */
     tb_flush_page(hook_at(i)->pc);
     g_array_remove_index(hooks, i);
-    native_hook_count = hooks->len;
 }
 
-static bool is_of_stream(const NativeHook *hook, const NativeLibrary *lib)
+static bool is_stream_hook(const NativeHook *hook)
 {
-    return hook->fn && hook->fn->is_stream && (!lib || hook->fn->lib == lib);
+    return hook->fn && hook->fn->is_stream;
 }
 
-static void unhook(vaddr first, vaddr last)
+/*
+ * Remove the hooks that depend on code in this range.  A resolver's hook
+ * depends on all code of its library: it may return changed code later.
+ */
+static void remove_hooks_of(vaddr first, vaddr last)
 {
-    const NativeLibrary *gone = NULL;
+    const NativeLibrary *unused = NULL;
 
     if (last < code_first || first > code_last) {
         return;
     }
-    for (unsigned i = native_hook_count; i-- > 0;) {
+    for (unsigned i = hooks->len; i-- > 0;) {
         const NativeHook *hook = hook_at(i);
 
         if (first > hook->last || last < hook->first) {
             continue;
         }
-        if (is_of_stream(hook, NULL)) {
-            /* Keep it while in use: is_patched() detects other code. */
-            gone = hook->fn->lib->is_used() ? gone : hook->fn->lib;
-        } else {
+        if (!is_stream_hook(hook)) {
             remove_hook(i);
+        } else if (!hook->fn->lib->is_used()) {
+            /* While it is used, is_patched() detects other code instead. */
+            unused = hook->fn->lib;
         }
     }
     /* Hook all stream functions or none: QEMU must see every call. */
-    for (unsigned i = native_hook_count; gone && i-- > 0;) {
-        if (is_of_stream(hook_at(i), gone)) {
+    for (unsigned i = hooks->len; unused && i-- > 0;) {
+        if (is_stream_hook(hook_at(i)) && hook_at(i)->fn->lib == unused) {
             remove_hook(i);
         }
     }
@@ -165,7 +165,7 @@ static void code_may_change(Notifier *notifier, void *data)
 {
     const PageCodeChange *change = data;
 
-    unhook(change->start, change->last);
+    remove_hooks_of(change->start, change->last);
 }
 
 static Notifier code_change_notifier = { .notify = code_may_change };
@@ -183,7 +183,7 @@ static bool add_hook(const NativeHook *new)
     g_assert(have_mmap_lock());
     if (old && old->fn && old->fn->lib &&
         memcmp(old->code, new->code, NATIVE_CODE)) {
-        /* Left from a library that is gone, see unhook() */
+        /* Left from a library that is gone, see remove_hooks_of() */
         tb_flush_page(new->pc);
         *old = *new;
         return true;
@@ -270,7 +270,8 @@ static bool is_patched(DisasContextBase *db, const NativeHook *hook)
     return false;
 }
 
-const NativeFunction *native_bypass_hooked(DisasContextBase *db, vaddr pc)
+const NativeFunction *native_bypass_find_hooked(DisasContextBase *db,
+                                                vaddr pc)
 {
     NativeHook *hook = find_hook(pc);
 
@@ -305,20 +306,23 @@ const NativeFunction *native_bypass_hooked(DisasContextBase *db, vaddr pc)
 /* At the entry of a resolver: hook its return address. */
 void HELPER(native_resolver)(CPUArchState *env, uint64_t pc)
 {
+    target_ulong return_sp, return_pc;
     NativeHook *hook;
 
-    resolving.hook.fn = NULL;
-    resolving.to = native_return_to(env, &resolving.sp, GETPC());
+    entered_resolver.hook.fn = NULL;
+    return_pc = native_return_to(env, &return_sp, GETPC());
     mmap_lock();
     hook = find_hook(pc);
     if (hook && hook->fn) {
-        NativeHook to = {
-            .pc = resolving.to, .kind = NATIVE_HOOK_RESOLVED,
-            .first = resolving.to & -2, .last = resolving.to,
+        NativeHook return_hook = {
+            .pc = return_pc, .kind = NATIVE_HOOK_RESOLVED,
+            .first = return_pc & -2, .last = return_pc,
         };
 
-        resolving.hook = *hook;
-        add_hook(&to);
+        entered_resolver.hook = *hook;
+        entered_resolver.return_pc = return_pc;
+        entered_resolver.return_sp = return_sp;
+        add_hook(&return_hook);
     }
     mmap_unlock();
 }
@@ -326,14 +330,16 @@ void HELPER(native_resolver)(CPUArchState *env, uint64_t pc)
 /* At the return address: hook the resolver's result, a function's entry. */
 void HELPER(native_resolved)(CPUArchState *env, uint64_t pc)
 {
-    const NativeFunction *fn = resolving.hook.fn;
+    const NativeHook *resolver = &entered_resolver.hook;
+    const NativeFunction *fn = resolver->fn;
     target_ulong sp, entry = native_returned(env, &sp);
 
-    if (!fn || resolving.to != pc || resolving.sp != sp) {
+    if (!fn || entered_resolver.return_pc != pc ||
+        entered_resolver.return_sp != sp) {
         return;
     }
-    resolving.hook.fn = NULL;
-    if (entry >= resolving.hook.first && entry <= resolving.hook.last) {
+    entered_resolver.hook.fn = NULL;
+    if (entry >= resolver->first && entry <= resolver->last) {
         uint8_t code[NATIVE_CODE] = {};
 
         for (size_t i = 0; i < code_size(entry, 0); i++) {
@@ -341,8 +347,8 @@ void HELPER(native_resolved)(CPUArchState *env, uint64_t pc)
         }
         mmap_lock();
         /* The library may be unmapped by now. */
-        if (find_hook(resolving.hook.pc)) {
-            native_bypass_hook_call(entry, fn, resolving.hook.last, code);
+        if (find_hook(resolver->pc)) {
+            native_bypass_hook_call(entry, fn, resolver->last, code);
         }
         mmap_unlock();
     }

@@ -59,9 +59,9 @@ typedef bool NativeTryFn(NativeTry *call);
  * @mapped: if not NULL, called with mmap_lock held when the library's code has
  *          been mapped, with the guest addresses of the code's first and last
  *          byte, and of the start and end of the file's image
- * @is_used: if not NULL, returns true while handlers have streams that the
- *           guest's own code lacks.  The hooks of stream functions remain
- *           that long.
+ * @is_used: returns true while handlers have streams that the guest's own code
+ *           lacks.  The hooks of stream functions remain that long.  NULL if
+ *           none of @functions is a stream function.
  */
 typedef struct NativeLibrary {
     const char *name;

@@ -91,7 +91,7 @@ native_bypass_lookup(DisasContextBase *db, vaddr name, vaddr *end)
 #endif
 
 /**
- * native_bypass_hook:
+ * native_bypass_hooked:
  * @db: the translation
  * @pc: guest address of the instruction to translate; odd for Thumb code
  *
@@ -104,17 +104,18 @@ native_bypass_lookup(DisasContextBase *db, vaddr name, vaddr *end)
 #ifdef CONFIG_NATIVE_BYPASS
 extern unsigned native_hook_count;
 
-const NativeFunction *native_bypass_hooked(DisasContextBase *db, vaddr pc);
+const NativeFunction *native_bypass_find_hooked(DisasContextBase *db,
+                                                vaddr pc);
 
-static inline const NativeFunction *native_bypass_hook(DisasContextBase *db,
-                                                       vaddr pc)
+static inline const NativeFunction *native_bypass_hooked(DisasContextBase *db,
+                                                         vaddr pc)
 {
     return native_hook_count && native_bypass_enabled
-           ? native_bypass_hooked(db, pc) : NULL;
+           ? native_bypass_find_hooked(db, pc) : NULL;
 }
 #else
-static inline const NativeFunction *native_bypass_hook(DisasContextBase *db,
-                                                       vaddr pc)
+static inline const NativeFunction *native_bypass_hooked(DisasContextBase *db,
+                                                         vaddr pc)
 {
     return NULL;
 }
