@@ -1100,15 +1100,19 @@ void HELPER(native_bypass_count)(void *count)
 }
 
 /*
- * Offset of the first byte from @addr to @last whose page lacks @prot, or -1.
- * Check only the operand's pages: a process may have many mappings.
+ * Offset in @op of the first byte that the page table forbids, or -1 if there
+ * is none up to the address @last.  Check only the operand's pages: a process
+ * may have many mappings.
  */
-static uint64_t native_first_bad(uint64_t addr, uint64_t last, int prot)
+static uint64_t native_first_bad(const NativeOperand *op, uint64_t last)
 {
-    uint64_t good = addr >> TARGET_PAGE_BITS;
+    /* Not PAGE_WRITE: page_check_range() would unprotect pages with TBs. */
+    int prot = op->access == NATIVE_WRITE ? PAGE_WRITE_ORG : PAGE_READ;
+    uint64_t start = native_untagged(op->addr);
+    uint64_t good = start >> TARGET_PAGE_BITS;
     uint64_t bad = (MIN(last, guest_addr_max) >> TARGET_PAGE_BITS) + 1;
 
-    if (last < addr) {
+    if (op->access == NATIVE_NONE || last < start) {
         return -1;
     }
     while (good < bad) {
@@ -1122,7 +1126,16 @@ static uint64_t native_first_bad(uint64_t addr, uint64_t last, int prot)
         }
     }
     bad <<= TARGET_PAGE_BITS;
-    return bad > last ? -1 : MAX(bad, addr) - addr;
+    return bad > last ? -1 : MAX(bad, start) - start;
+}
+
+/* The same, up to the byte at @offset */
+static uint64_t native_first_bad_within(const NativeOperand *op,
+                                        uint64_t offset)
+{
+    uint64_t start = native_untagged(op->addr);
+
+    return native_first_bad(op, start + MIN(offset, UINT64_MAX - start));
 }
 
 /*
@@ -1147,18 +1160,10 @@ static bool native_is_allowed(uint64_t fault, MMUAccessType access_type)
         return false;
     }
     if (write && !again) {
-        /*
-         * The written operand may end before the fault: see if it recurs.
-         */
+        /* The written operand may end before the fault: see if it recurs. */
         unsure = fault;
     }
     return !write || !again;
-}
-
-/* Not PAGE_WRITE: page_check_range() would unprotect pages with TBs. */
-static int native_prot(const NativeOperand *op)
-{
-    return op->access == NATIVE_WRITE ? PAGE_WRITE_ORG : PAGE_READ;
 }
 
 /*
@@ -1168,34 +1173,34 @@ static int native_prot(const NativeOperand *op)
 static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
                                abi_ulong *guest_addr)
 {
-    uint64_t bad = -1;
+    const NativeOperand *op = native_call.op;
+    const uint64_t last = fault | ~TARGET_PAGE_MASK;
+    /* The index of the operand that begins nearest below the fault */
+    const int nearest = last - native_untagged(op[1].addr) <=
+                        last - native_untagged(op[0].addr);
+    const int other = !nearest;
+    uint64_t bad[2];
     int k;
 
-    fault |= ~TARGET_PAGE_MASK;
-
     /*
-     * Check the operand nearest below the fault first. If the fault is in the
-     * other one, the call has passed the end of this one, so that no byte
-     * behind the operands is checked. Recheck it last, in case it fails earlier
-     * than the other.
+     * If no byte of the nearest operand up to the fault is forbidden, the
+     * fault is in the other one, and the call has got as far in both.  So no
+     * byte behind an operand is checked.
      */
-    k = fault - native_untagged(native_call.op[1].addr) <=
-        fault - native_untagged(native_call.op[0].addr);
-    for (int i = 0; i < 3; i++, k = !k) {
-        const NativeOperand *op = &native_call.op[k];
-        target_ulong start = native_untagged(op->addr);
-        /* At equal offsets report the source: it is read first. */
-        uint64_t end = start + bad + k;
-        uint64_t last = bad == -1 ? fault
-                      : end - 1 < start ? UINT64_MAX : end - 1;
-        uint64_t b = op->access != NATIVE_NONE && (bad || k)
-                   ? native_first_bad(start, last, native_prot(op)) : -1;
-
-        if (b != -1) {
-            bad = b;
-            *guest_addr = start + b;
-            *access_type = native_access_type(op->access);
+    bad[nearest] = native_first_bad(&op[nearest], last);
+    if (bad[nearest] != -1) {
+        bad[other] = native_first_bad_within(&op[other], bad[nearest]);
+    } else {
+        bad[other] = native_first_bad(&op[other], last);
+        if (bad[other] != -1) {
+            bad[nearest] = native_first_bad_within(&op[nearest], bad[other]);
         }
+    }
+    /* At equal offsets report the source: it is read first. */
+    k = bad[1] <= bad[0];
+    if (bad[k] != -1) {
+        *guest_addr = native_untagged(op[k].addr) + bad[k];
+        *access_type = native_access_type(op[k].access);
     }
 }
 
