@@ -10,58 +10,46 @@
  */
 
 #include <stddef.h>
+#include <asm/unistd.h>
 
 size_t native_strlen(const char *s) __attribute__((visibility("hidden")));
 
-/* System call numbers, and the registers of number and arguments */
+/* The system call, and the registers of its number and arguments */
 #if defined(__x86_64__)
-enum { NR_write = 1, NR_rt_sigaction = 13, NR_exit_group = 231 };
 # define SYSCALL    "syscall"
 # define REGISTERS  "rax", "rdi", "rsi", "rdx", "r10"
 # define CLOBBERED  "rcx", "r11", "memory"
 #elif defined(__i386__)
-enum { NR_write = 4, NR_rt_sigaction = 174, NR_exit_group = 252 };
 # define SYSCALL    "int $0x80"
 # define REGISTERS  "eax", "ebx", "ecx", "edx", "esi"
 # define CLOBBERED  "memory"
 #elif defined(__aarch64__)
-enum { NR_write = 64, NR_rt_sigaction = 134, NR_exit_group = 94 };
 # define SYSCALL    "svc #0"
 # define REGISTERS  "x8", "x0", "x1", "x2", "x3"
 # define CLOBBERED  "memory"
 #elif defined(__loongarch64)
-enum { NR_write = 64, NR_rt_sigaction = 134, NR_exit_group = 94 };
 # define SYSCALL    "syscall 0"
 # define REGISTERS  "a7", "a0", "a1", "a2", "a3"
 # define CLOBBERED  "t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7", "t8", \
                     "memory"
 #elif defined(__riscv)
-enum { NR_write = 64, NR_rt_sigaction = 134, NR_exit_group = 94 };
 # define SYSCALL    "ecall"
 # define REGISTERS  "a7", "a0", "a1", "a2", "a3"
 # define CLOBBERED  "memory"
 #elif defined(__s390x__)
-enum { NR_write = 4, NR_rt_sigaction = 174, NR_exit_group = 248 };
 # define SYSCALL    "svc 0"
 # define REGISTERS  "r1", "r2", "r3", "r4", "r5"
 # define CLOBBERED  "cc", "memory"
 #elif defined(__arm__)
-enum { NR_write = 4, NR_rt_sigaction = 174, NR_exit_group = 248 };
 # define SYSCALL    "svc #0"
 # define REGISTERS  "r7", "r0", "r1", "r2", "r3"
 # define CLOBBERED  "memory"
 #elif defined(__powerpc64__)
-enum { NR_write = 4, NR_rt_sigaction = 173, NR_exit_group = 234 };
 # define SYSCALL    "sc"
 # define REGISTERS  "r0", "r3", "r4", "r5", "r6"
 # define CLOBBERED  "r7", "r8", "r9", "r10", "r11", "r12", "cr0", "ctr", \
                     "xer", "memory"
-#elif defined(__mips64)
-enum { NR_write = 5001, NR_getpid = 5038, NR_exit_group = 5205 };
-#else
-enum { NR_write = 4004, NR_getpid = 4020, NR_exit_group = 4246 };
-#endif
-#ifdef __mips__
+#elif defined(__mips__)
 # define SYSCALL    "syscall"
 # define REGISTERS  "$2", "$4", "$5", "$6", "$7"
 # define CLOBBERED  "$1", "$3", "$8", "$9", "$10", "$11", "$12", "$13", "$14", \
@@ -89,15 +77,15 @@ static void explain(void)
     static const char why[] =
         "libnative.so: this library needs QEMU's option --native-bypass\n";
 
-    syscall(NR_write, 2, (long)why, sizeof(why) - 1, 0);
-    syscall(NR_exit_group, 127, 0, 0, 0);
+    syscall(__NR_write, 2, (long)why, sizeof(why) - 1, 0);
+    syscall(__NR_exit_group, 127, 0, 0, 0);
 }
 
 static __attribute__((constructor)) void check_option(void)
 {
 #ifdef __mips__
     /* getpid(), or with the option strlen("") */
-    register size_t v0 asm("$2") = NR_getpid;
+    register size_t v0 asm("$2") = __NR_getpid;
     register const char *a0 asm("$4") = "";
     register const void *stub asm("$5") = native_strlen;
 
@@ -124,9 +112,9 @@ static __attribute__((constructor)) void check_option(void)
     const int sig = 4;  /* SIGILL */
 #endif
 
-    syscall(NR_rt_sigaction, sig, (long)&action, (long)&old,
+    syscall(__NR_rt_sigaction, sig, (long)&action, (long)&old,
             sizeof(action.mask));
     native_strlen("");
-    syscall(NR_rt_sigaction, sig, (long)&old, 0, sizeof(action.mask));
+    syscall(__NR_rt_sigaction, sig, (long)&old, 0, sizeof(action.mask));
 #endif
 }
