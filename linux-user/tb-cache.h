@@ -1,5 +1,5 @@
 /*
- * Translated blocks kept in a file: the option and the guest's system calls
+ * TBs kept in a file: the option and the guest's system calls
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,7 +19,7 @@ extern bool tb_cache_started;
 void tb_cache_option(const char *arg);
 
 /**
- * tb_cache_depends: an option that changes the code of blocks is in effect
+ * tb_cache_depends: an option that changes the code of TBs is in effect
  *
  * To be called before tb_cache_start(), in the same order by all processes.
  */

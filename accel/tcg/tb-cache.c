@@ -149,7 +149,7 @@ static struct {
     vaddr program_first;
     vaddr program_size;
     GByteArray *pending;        /* records not yet saved */
-    GPtrArray *blocks;          /* the TB of each, or NULL */
+    GPtrArray *tbs;             /* the TB of each, or NULL */
     GHashTable *changed;        /* IndexPages, while appending; or NULL */
     CacheState state[MAX_STATES];
     unsigned nb_states;
@@ -441,8 +441,8 @@ static bool cflags_are_kept(uint32_t cflags)
     return !(cflags & ~(CF_PARALLEL | CF_ATOMIC_LD16 | CF_CLUSTER_MASK));
 }
 
-static bool is_block(const TBCacheRecord *rec, vaddr pc, uint64_t cs_base,
-                     uint32_t flags, uint32_t cflags)
+static bool is_tb(const TBCacheRecord *rec, vaddr pc, uint64_t cs_base,
+                  uint32_t flags, uint32_t cflags)
 {
     return rec->pc == pc && rec->cs_base == cs_base && rec->flags == flags &&
            rec->cflags == cflags && rec->memory == cache.memory;
@@ -475,7 +475,7 @@ const TBCacheRecord *tb_cache_find(vaddr pc, uint64_t cs_base, uint32_t flags,
             break;
         }
         rec = record_of(entry, hash);
-        if (rec && is_block(rec, pc, cs_base, flags, cflags) &&
+        if (rec && is_tb(rec, pc, cs_base, flags, cflags) &&
             pages_are_as(rec) &&
             !memcmp(host_pc, record_guest(rec), rec->guest_kept)) {
             return rec;
@@ -588,14 +588,14 @@ static bool states_are_kept(uint32_t cflags)
 
 static G_NORETURN void differs(const TranslationBlock *tb, const char *what)
 {
-    error_report("-tb-cache: the block at 0x%" VADDR_PRIx " differs from what "
+    error_report("-tb-cache: the TB at 0x%" VADDR_PRIx " differs from what "
                  "%s/%s has for it: %s", tb->pc, cache.dir, cache.name, what);
     abort();
 }
 
 /* Compare a TB just translated with its record in the file. */
-static void check_block(const TBCacheRecord *rec, const TranslationBlock *tb,
-                        const void *buf, size_t size)
+static void check_tb(const TBCacheRecord *rec, const TranslationBlock *tb,
+                     const void *buf, size_t size)
 {
     g_autofree void *copy = g_malloc(size);
 
@@ -658,7 +658,7 @@ void tb_cache_made(const TBCacheRecord *found, const TranslationBlock *tb,
     cache.made++;
     if (found) {
         if (cache.check && is_intact(found)) {
-            check_block(found, tb, buf, size);
+            check_tb(found, tb, buf, size);
         }
         return;
     }
@@ -687,7 +687,7 @@ void tb_cache_made(const TBCacheRecord *found, const TranslationBlock *tb,
     memcpy((void *)record_guest(r), host_pc, rec.guest_kept);
     memcpy((void *)record_guest(r), cache.read, cache.nb_read);
     r->sum = record_sum(r, rec.size);
-    g_ptr_array_add(cache.blocks, (void *)tb);
+    g_ptr_array_add(cache.tbs, (void *)tb);
 
     /* Other threads of the guest could see the descriptor. */
     if (out->len > PENDING_SAVE && !CPU_NEXT(first_cpu)) {
@@ -906,7 +906,7 @@ uint64_t tb_cache_open(const char *dir, uint64_t max_size, bool check,
     cache.config = g_strdup_printf("%s\nbuild %s host %x near %d line %d "
                                    "page %d %d\n", config, image.build_id,
                                    tcg_ctx->movable->host,
-                                   tcg_ctx->movable->near,
+                                   tcg_ctx->movable->is_near,
                                    qemu_icache_linesize, (int)TARGET_PAGE_SIZE,
                                    (int)qemu_real_host_page_size());
     sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, cache.config, -1);
@@ -930,7 +930,7 @@ uint64_t tb_cache_open(const char *dir, uint64_t max_size, bool check,
         return 0;
     }
     cache.pending = g_byte_array_sized_new(PENDING_SAVE);
-    cache.blocks = g_ptr_array_new();
+    cache.tbs = g_ptr_array_new();
     tb_cache_on = true;
     return ((const CacheHeader *)cache.map)->seed;
 }
@@ -945,13 +945,13 @@ void tb_cache_program(uint64_t program, vaddr first, vaddr last)
 static void forget_pending(void)
 {
     g_byte_array_set_size(cache.pending, 0);
-    g_ptr_array_set_size(cache.blocks, 0);
+    g_ptr_array_set_size(cache.tbs, 0);
 }
 
 void tb_cache_flushed(void)
 {
-    for (guint i = 0; i < cache.blocks->len; i++) {
-        g_ptr_array_index(cache.blocks, i) = NULL;
+    for (guint i = 0; i < cache.tbs->len; i++) {
+        g_ptr_array_index(cache.tbs, i) = NULL;
     }
 }
 
@@ -1016,8 +1016,8 @@ static int64_t free_slot(const TBCacheRecord *rec, uint64_t hash)
             return slot;
         }
         old = record_of(entry, hash);
-        if (old && is_block(old, rec->pc, rec->cs_base, rec->flags,
-                            rec->cflags) &&
+        if (old && is_tb(old, rec->pc, rec->cs_base, rec->flags,
+                         rec->cflags) &&
             old->page_flags == rec->page_flags &&
             old->guest_size == rec->guest_size &&
             !memcmp(record_guest(old), record_guest(rec), rec->guest_kept)) {
@@ -1078,7 +1078,7 @@ static unsigned long drop_unwanted(uint64_t start, uint64_t room)
 
     for (guint at = 0, i = 0; at < out->len; i++) {
         const TBCacheRecord *rec = (const void *)out->data + at;
-        const TranslationBlock *tb = g_ptr_array_index(cache.blocks, i);
+        const TranslationBlock *tb = g_ptr_array_index(cache.tbs, i);
         guint size = rec->size;
 
         if (!tb || !(tb_cflags(tb) & CF_INVALID)) {

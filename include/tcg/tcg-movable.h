@@ -32,7 +32,7 @@ typedef struct TCGPlace {
 /**
  * TCGMovable: data about the TB just generated that is needed to move it
  * @ok: the code contains no addresses except those of @places and its own
- * @near: branches to QEMU's image are direct, anywhere in the code buffer
+ * @is_near: branches to QEMU's image are direct, anywhere in the code buffer
  * @image: host address of the first byte of QEMU's image
  * @image_last: host address of its last byte
  * @host: the features of the host's CPU that code depends on
@@ -43,7 +43,7 @@ typedef struct TCGPlace {
  */
 typedef struct TCGMovable {
     bool ok;
-    bool near;
+    bool is_near;
     uintptr_t image;
     uintptr_t image_last;
     unsigned host;

@@ -29,7 +29,7 @@ qemu "auto" $auto $log "$program" child 7
 expect 7 translated
 hooked ".*/libc\.so\.6"
 grep -q " strcmp\$" "$tmp/log" || fail "no call of strcmp"
-qemu "one instruction in a block" $auto $log -one-insn-per-tb "$program" child 7
+qemu "one instruction in a TB" $auto $log -one-insn-per-tb "$program" child 7
 expect 7 translated
 hooked ".*/libc\.so\.6"
 with auto "auto in the environment" $log "$program" child 7

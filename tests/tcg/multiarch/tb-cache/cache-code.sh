@@ -1,6 +1,6 @@
 #!/bin/sh
 #
-# Test blocks kept in a file where there is other code in other runs
+# Test TBs kept in a file where there is other code in other runs
 #
 # SPDX-License-Identifier: GPL-2.0-or-later
 

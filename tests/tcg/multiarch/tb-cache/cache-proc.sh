@@ -1,6 +1,6 @@
 #!/bin/sh
 #
-# Test blocks kept in a file: the guest's processes, descriptors, mappings are
+# Test TBs kept in a file: the guest's processes, descriptors, mappings are
 # as without
 #
 # SPDX-License-Identifier: GPL-2.0-or-later

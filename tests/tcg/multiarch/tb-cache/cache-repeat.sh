@@ -1,6 +1,6 @@
 #!/bin/sh
 #
-# Test that guest addresses repeat while blocks are kept: in two runs, and of
+# Test that guest addresses repeat while TBs are kept: in two runs, and of
 # libraries in two programs
 #
 # SPDX-License-Identifier: GPL-2.0-or-later

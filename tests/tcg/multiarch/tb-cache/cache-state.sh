@@ -1,6 +1,6 @@
 #!/bin/sh
 #
-# Test that blocks kept in a file do what they would do without
+# Test that TBs kept in a file do what they would do without
 #
 # SPDX-License-Identifier: GPL-2.0-or-later
 

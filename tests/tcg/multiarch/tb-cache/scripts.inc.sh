@@ -1,4 +1,4 @@
-# Blocks kept in a file: what the scripts share, sourced by them
+# TBs kept in a file: what the scripts share, sourced by them
 #
 # They have set $test, the test's name.  Their arguments are QEMU's options; in
 # the environment are QEMU, the emulator, and TARGET_NAME.
@@ -31,7 +31,7 @@ skip() {
     echo "  SKIPPED $test $1 on $TARGET_NAME because $2" >&2
 }
 
-# run CACHE PROGRAM ARGUMENT...: leaves out, err, $status; of the blocks of the
+# run CACHE PROGRAM ARGUMENT...: leaves out, err, $status; of the TBs of the
 # last process that ended $taken over, $made and $added, or nothing
 run() {
     cache=$1

@@ -1,9 +1,9 @@
 #!/bin/sh
 #
-# Tests of links between translation blocks: logs of what is executed
+# Tests of links between TBs: logs of what is executed
 #
-# Blocks on other pages are in the log each time that they are executed, and
-# options that keep blocks apart change nothing else.  Argument: what runs
+# TBs on other pages are in the log each time that they are executed, and
+# options that keep TBs apart change nothing else.  Argument: what runs
 # chain-log; its log is chain-log.log.
 #
 # SPDX-License-Identifier: GPL-2.0-or-later
@@ -27,13 +27,13 @@ run() {
         fail "$threads threads, $*: $got"
 }
 
-# How often the log has the block at $1, and how often it should.  One that was
+# How often the log has the TB at $1, and how often it should.  One that was
 # stopped before it began, as something else was to be done, is there again.
 logged() {
     count=$(grep -c "^Trace [0-9]*: .*/0*$1/" chain-log.log)
     stopped=$(grep -c "^Stopped execution .* \[0*$1\]" chain-log.log)
     test $((count - stopped)) -eq "$2" || fail "$threads threads, $options:" \
-        "block $1 is logged $count times, $stopped times stopped, not $2"
+        "TB $1 is logged $count times, $stopped times stopped, not $2"
 }
 
 qemu=$*

@@ -1,6 +1,6 @@
-# Tests of links between translation blocks: breakpoints and single steps
+# Tests of links between TBs: breakpoints and single steps
 #
-# Started with chain-gdb by tests/guest-debug/run-test.py.  Blocks that others
+# Started with chain-gdb by tests/guest-debug/run-test.py.  TBs that others
 # are linked to get breakpoints, which are hit each time, then none again.
 #
 # SPDX-License-Identifier: GPL-2.0-or-later
@@ -91,7 +91,7 @@ def check_link(name, want):
     count_hits(name, target, gdb.BP_BREAKPOINT, want)
     go_on(name + ", without breakpoint")
     count_hits(name + ", hardware", target, gdb.BP_HARDWARE_BREAKPOINT, want)
-    count_hits(name + ", middle of the block", middle, gdb.BP_BREAKPOINT, want)
+    count_hits(name + ", middle of the TB", middle, gdb.BP_BREAKPOINT, want)
     step_over(name, target)
     go_on(name + ", after stepi")
     go_on(name + ", without breakpoint again")
