@@ -22,7 +22,6 @@
 #include "exec/page-protection.h"
 #include "exec/tb-flush.h"
 #include "tcg/native-bypass.h"
-#include "user/guest-host.h"
 #include "user/native-hooks.h"
 #include "user/native-translate.h"
 #include "user/page-protection.h"

@@ -6,10 +6,8 @@
 
 #include "qemu/osdep.h"
 #include "cpu.h"
-#include "accel/tcg/cpu-ldst.h"
 #include "tcg/native-bypass.h"
 #include "user/native-translate.h"
-#include "user/page-protection.h"
 #include "stream.h"
 #include <bzlib.h>
 

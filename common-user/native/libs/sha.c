@@ -13,7 +13,6 @@
 #include "qemu/bswap.h"
 #include "qemu/units.h"
 #include "cpu.h"
-#include "accel/tcg/cpu-ldst.h"
 #include "crypto/sha-round.h"
 #include "tcg/native-bypass.h"
 #include "user/native-translate.h"

@@ -5,7 +5,6 @@
  */
 
 #include "qemu/osdep.h"
-#include "qemu/units.h"
 #include "cpu.h"
 #include "accel/tcg/cpu-ldst.h"
 #include "exec/cpu-common.h"

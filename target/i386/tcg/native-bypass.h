@@ -7,6 +7,7 @@
 #ifndef TARGET_I386_TCG_NATIVE_BYPASS_H
 #define TARGET_I386_TCG_NATIVE_BYPASS_H
 
+#include "accel/tcg/cpu-ldst.h"
 #include "user/native-untagged.h"
 
 typedef int32_t target_wchar_t;
