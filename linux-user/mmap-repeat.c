@@ -3,10 +3,9 @@
  *
  * A process can use the TBs of another one only if the code has the same guest
  * address in both.  With reserved_va, QEMU itself chooses addresses.  Without,
- * the kernel chooses them at random.  This file chooses instead, in a part of
- * the address space that kernels do not use for QEMU.  It only gives hints:
- * nothing is overwritten, and if the hint is not free, the kernel chooses as
- * before.
+ * the kernel chooses them at random.  The functions here choose instead, in a
+ * part of the address space that kernels do not use for QEMU.  They only give
+ * hints: nothing is overwritten.  If the hint is not free, the kernel chooses.
  *
  * Each ELF file has its own address, independent of earlier mappings, so that
  * all programs have a library's code in common.
@@ -86,12 +85,11 @@ enum {
 };
 
 /*
- * This replaces the host's address space randomization, which the guest does
- * not get otherwise.  The addresses that a guest sees must not reveal the seed
- * or the address of another file in this or another process, even if the guest
- * knows the file's device and inode.  So use a cryptographic hash.  All
- * processes with one seed share their addresses, as a parent and its forked
- * children do.
+ * The guest gets these addresses in place of those that the kernel chooses at
+ * random.  They must not reveal the seed or the address of another file in this
+ * or another process, even if the guest knows the file's device and inode.  So
+ * use a cryptographic hash.  All processes with one seed share their addresses,
+ * as a parent and its forked children do.
  */
 static void repeat_random(uint64_t dev, uint64_t ino, uint64_t rnd[4])
 {

@@ -1004,7 +1004,7 @@ void tb_cache_forked(void)
  * Writing
  */
 
-/* The slot for a new record; -1 if the file has it, or no free slot. */
+/* The slot for @rec; or -1 if the file has the same record, or no free slot. */
 static int64_t free_slot(const TBCacheRecord *rec, uint64_t hash)
 {
     for (unsigned i = 0; i < MAX_PROBES; i++) {
@@ -1045,7 +1045,10 @@ static void index_set(uint64_t slot, uint64_t entry)
     page->slot[i] = entry;
 }
 
-/* The lock keeps others from changing the slots between. */
+/*
+ * Slots between the new ones are written, too: with the lock held, no other
+ * process changes them.
+ */
 static void write_index(int fd)
 {
     GHashTableIter iter;

@@ -64,7 +64,7 @@ typedef struct NativeOperand {
 static __thread struct {
     NativeOperand op[2];        /* only the first one may be written */
     bool careful;               /* a NATIVE_READ_AHEAD call has faulted */
-    /* Copy for host functions without a length: no thread moves its end. */
+    /* A copy of a string, whose end no other thread moves */
     char set[NATIVE_LONG_NEEDLE];
 } native_call;
 
@@ -253,9 +253,10 @@ static inline void native_prepare(CPUArchState *env, const NativeOperand *dst,
  * Measuring a string before the copy takes half as long as the copy itself. So
  * longer strings than this are copied in one pass. A fault may then follow a
  * partial write, as in a loop over bytes, and the guest can repeat the call.
- * It could not if the destination is just below the source: the copy may have
- * overwritten the string's start. C leaves this undefined, but a loop over
- * bytes handles it. The host's wide functions are not faster in one pass.
+ * But if the destination is just below the source, the copy may have
+ * overwritten the string's start, so the call cannot be repeated. C leaves this
+ * undefined, but a loop over bytes handles it. The host's wide functions are
+ * not faster in one pass.
  */
 #define NATIVE_MEASURED (4 * KiB)
 
@@ -1101,7 +1102,7 @@ void HELPER(native_bypass_count)(void *count)
 
 /*
  * Offset in @op of the first byte that the page table forbids, or -1 if there
- * is none up to the address @last.  Check only the operand's pages: a process
+ * is none up to the address @last. Check only the operand's pages: a process
  * may have many mappings.
  */
 static uint64_t native_first_bad(const NativeOperand *op, uint64_t last)
@@ -1166,10 +1167,7 @@ static bool native_is_allowed(uint64_t fault, MMUAccessType access_type)
     return !write || !again;
 }
 
-/*
- * A host function may access the end of an operand before its start, and bytes
- * below it in the same page. Find the first byte that the page table forbids.
- */
+/* Find the first byte that the page table forbids: native_bypass_fault(). */
 static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
                                abi_ulong *guest_addr)
 {
@@ -1184,8 +1182,8 @@ static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
 
     /*
      * If no byte of the nearest operand up to the fault is forbidden, the
-     * fault is in the other one, and the call has got as far in both.  So no
-     * byte behind an operand is checked.
+     * fault is in the other one, and the call has got as far in both. So this
+     * checks no byte behind an operand.
      */
     bad[nearest] = native_first_bad(&op[nearest], last);
     if (bad[nearest] != -1) {

@@ -214,8 +214,8 @@ typedef enum HostCompare {
 } HostCompare;
 
 /*
- * Whether the operands may differ.  The guest's result may be another number
- * than the host's, which may depend on a second read of the bytes.
+ * Whether the operands may differ.  The host's result says no more: the guest's
+ * may be another number, and the host's function may read the bytes twice.
  */
 static inline bool host_differ(const void *p, const void *q, size_t n,
                                size_t size, HostCompare how)
@@ -258,7 +258,7 @@ static inline wchar_t host_char_in(uint64_t word, unsigned at, size_t size)
 typedef uint64_t HostWords __attribute__((vector_size(16)));
 typedef HostWords __attribute__((aligned(1), may_alias)) HostWordsAt;
 
-/* Prefer one wide store: a wide load soon after waits for narrower ones. */
+/* One wide store, if possible: a wide load soon after need not wait for it. */
 static inline void host_copy_short(void *to, const void *from, size_t n)
 {
     if (n <= sizeof(HostWords) &&

@@ -190,7 +190,6 @@ char *native_library_versions(void)
 
     for (GSList *l = libraries; l; l = l->next) {
         const NativeLibrary *lib = l->data;
-
         const char *version = lib->version();
 
         /* libbz2's version ends in a date. */

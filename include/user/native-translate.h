@@ -50,7 +50,7 @@ typedef struct NativeABI {
 } NativeABI;
 
 /**
- * native_bypass_needs_block:
+ * native_bypass_needs_tb:
  * @db: the translation
  * @name: guest address of the stub's name
  *
@@ -58,7 +58,7 @@ typedef struct NativeABI {
  *
  * Returns: true if the TB must end before this stub, with a jump to it.
  */
-static inline bool native_bypass_needs_block(DisasContextBase *db, vaddr name)
+static inline bool native_bypass_needs_tb(DisasContextBase *db, vaddr name)
 {
     return db->num_insns > 1 &&
            !translator_is_same_page(db, name + NATIVE_NAME_MAX);

@@ -2,7 +2,7 @@
  * Native bypass: for targets whose addresses have no tags
  *
  * Each target's tcg/native-bypass.h includes this file, or defines the same
- * functions itself.  It also defines:
+ * functions itself.  The target's header also defines:
  *
  * target_wchar_t
  *     The ABI's wchar_t: comparisons need its signedness.

@@ -222,16 +222,16 @@ static void sha256(uint64_t *h, const uint8_t *data, size_t blocks)
         .size = sizeof(STRUCT), .hash = HASH,                           \
     }
 
-static const ShaKind kinds[] = {
-    SHA_KIND(GuestSha1, sha1),
-    SHA_KIND(GuestSha256, sha256),
-    SHA_KIND(GuestSha512, sha512),
-};
-
 enum {
     SHA1,
     SHA256,
     SHA512,
+};
+
+static const ShaKind kinds[] = {
+    [SHA1] = SHA_KIND(GuestSha1, sha1),
+    [SHA256] = SHA_KIND(GuestSha256, sha256),
+    [SHA512] = SHA_KIND(GuestSha512, sha512),
 };
 
 /* Add @len bytes as OpenSSL does, so that the whole struct is the same. */

@@ -1,10 +1,10 @@
 /*
  * Native bypass: streams that the host's library decodes
  *
- * Once the host alone decodes a stream, its state is in the host's library.
- * The guest's own state is stale, so only handlers may touch the stream.
- * Before, both decode, and the host's output is dropped: allocations, refusals
- * and errors before the first output byte come from the guest's own code.
+ * At first, the guest and the host decode a stream, and the host's output is
+ * dropped: allocations, refusals and errors before the first output byte come
+ * from the guest's own code.  Then the host decodes alone.  The guest's own
+ * state is stale, so only handlers may touch the stream.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -59,7 +59,7 @@ typedef struct NativeCoder {
  * @is_early: the host alone makes the first call with output, too
  * @is_foreign: always left to the guest's code.  It exists to replace an older
  *              stream, as the memory of a state may be used again.
- * @total_in: as in the guest's struct, at least if the stream is synced
+ * @total_in: as in the guest's struct, if the stream is synced
  * @total_out: the same for output
  * @looks_back: the library may go back to input before the slice
  * @progress: the guest's current call has used input or made output

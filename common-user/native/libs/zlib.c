@@ -687,30 +687,36 @@ static bool try_get_dictionary(NativeTry *call)
     return true;
 }
 
+enum {
+    ZLIB_PRIME,
+    ZLIB_VALIDATE,
+};
+
 /* inflatePrime(strm, bits, value), inflateValidate(strm, check) */
 static bool try_set(NativeTry *call)
 {
+    bool is_validate = call->fn->kind == ZLIB_VALIDATE;
     GuestZlib g;
     ZlibStream *s = find(call, &g);
 
     if (!s || !is_valid(call, s, &g)) {
         return false;
     }
-    if (call->fn->kind && s->wbits < 0 && s->common.is_synced) {
+    if (is_validate && s->wbits < 0 && s->common.is_synced) {
         /* Before 1.2.12, it takes effect even without a checksum. */
         return try_end(call);
     }
     native_stream_enter(call, &s->common);
-    s->common.looks_back |= !call->fn->kind;
-    s->keeps_adler |= call->fn->kind;
+    s->common.looks_back |= !is_validate;
+    s->keeps_adler |= is_validate;
     if (host_begin(s)) {
-        s->ret = call->fn->kind
+        s->ret = is_validate
             ? inflateValidate(&s->host, (int32_t)call->arg[1])
             : inflatePrime(&s->host, call->arg[1], call->arg[2]);
     }
     leave(call, s, s->ret);
     /* The guest's code sets inflateValidate(), too: a reset keeps it. */
-    return !s->common.is_synced && !call->fn->kind;
+    return !s->common.is_synced && !is_validate;
 }
 
 /* inflateGetHeader(strm, head): the guest's own code fills head. */
@@ -788,8 +794,8 @@ static NativeFunction functions[] = {
     NATIVE_STREAM(inflateSyncPoint, 1, try_query, .kind = ZLIB_SYNC_POINT),
     NATIVE_STREAM(inflateMark, 1, try_query, .kind = ZLIB_MARK),
     NATIVE_STREAM(inflateCodesUsed, 1, try_query, .kind = ZLIB_CODES_USED),
-    NATIVE_STREAM(inflatePrime, 3, try_set),
-    NATIVE_STREAM(inflateValidate, 2, try_set, .kind = 1),
+    NATIVE_STREAM(inflatePrime, 3, try_set, .kind = ZLIB_PRIME),
+    NATIVE_STREAM(inflateValidate, 2, try_set, .kind = ZLIB_VALIDATE),
     NATIVE_STREAM(inflateGetHeader, 2, try_get_header),
     NATIVE_STREAM(inflateBackInit_, 1, try_init, .kind = ZLIB_INIT_OTHER),
     NATIVE_STREAM(deflateInit_, 1, try_init, .kind = ZLIB_INIT_OTHER),
