@@ -12,16 +12,14 @@ typedef uint32_t target_wchar_t;
 
 #define native_wcscmp_gives_char    true
 
+#ifdef TARGET_AARCH64
 /* See native-untagged.h. */
 #define native_only_sign native_only_sign
 static inline bool native_only_sign(size_t n, size_t at, bool string)
 {
-#ifdef TARGET_AARCH64
     return !string && n != 1 && !(n == 3 && at == 2);
-#else
-    return false;
-#endif
 }
+#endif
 
 #define NATIVE_SP(env) \
     (is_a64(env) ? (env)->xregs[31] : (env)->regs[13])

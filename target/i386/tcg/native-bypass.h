@@ -14,17 +14,15 @@ typedef int32_t target_wchar_t;
 
 #define native_wcscmp_gives_char    false
 
+#ifndef TARGET_X86_64
 /* See native-untagged.h. */
 #define native_only_sign native_only_sign
 static inline bool native_only_sign(size_t n, size_t at, bool string)
 {
-#ifdef TARGET_X86_64
-    return false;
-#else
     /* glibc's SSE4.2 functions ("-cpu max"), strings: the first 24 bytes */
     return string ? at < 24 : n > 1;
-#endif
 }
+#endif
 
 /* See native-return.h. */
 static inline target_ulong native_return_to(CPUX86State *env, target_ulong *sp,
