@@ -149,6 +149,26 @@ static void test_restart(void)
     CHECK(area[0] == 'a' && area[31] == 'a' + 11 && !area[32], "%.33s", area);
 }
 
+static char __attribute__((noinline)) call_and_load(const char *from)
+{
+    char area[8];
+
+    call(memccpy, area, "x", 'x', 1);
+    return *(const volatile char *)from;    /* volatile, for the fault */
+}
+
+/* A fault after a call is not one of the call. */
+static void test_later(void)
+{
+    int sig;
+
+    /* The second time, all is translated, and nothing comes in between. */
+    call_and_load("");
+    sig = CATCH(call_and_load(bad));
+    CHECK(sig == SIGSEGV && entry_seen != code_of(memccpy), "signal %d at 0x%lx",
+          sig, (long)entry_seen);
+}
+
 static void *thread(void *arg)
 {
     CHECK(is_native(memccpy, "thread"), "translated");
@@ -396,6 +416,7 @@ int main(void)
     catch_signals();
     CHECK(is_native(memccpy, "program"), "translated");
     test_restart();
+    test_later();
     test_local();
     test_processes();
     test_own();
