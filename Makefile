@@ -4,10 +4,10 @@
 # skips what is done already, and leaves its results in build/.
 
 JOBS ?= $(shell nproc)
-export JOBS SPEED QEMU QEMU_SRC TARGETS FILE REROLL TRIALS SEED ROUNDS SUITES TIME WAY FUNCTIONS GUESTS PROGRAMS PARTS QUICK ARCH DEB LEVEL
+export JOBS SPEED QEMU QEMU_SRC TARGETS FILE REROLL TRIALS SEED ROUNDS SUITES TIME WAY FUNCTIONS GUESTS PROGRAMS PARTS QUICK ARCH DEB LEVEL MUTANTS CHECK
 
 .NOTPARALLEL:
-.PHONY: all demo check check-libraries check-clibs bench bench-libraries sanitize fuzz fuzz-elf deb check-deb check-jobs image check-image series series-check refresh clean distclean help
+.PHONY: all demo check check-libraries check-clibs bench bench-libraries sanitize fuzz fuzz-elf mutants deb check-deb check-jobs image check-image series series-check refresh clean distclean help
 
 all:
 	@dev/build
@@ -40,6 +40,9 @@ fuzz:
 fuzz-elf:
 	@dev/fuzz-elf
 
+mutants:
+	@dev/mutants
+
 deb:
 	@dev/deb
 
@@ -70,7 +73,7 @@ refresh:
 # keeps downloads and the unpacked base
 clean:
 	for d in build build/10.2; do \
-		rm -rf $$d/obj $$d/series* $$d/demo $$d/qemu-* $$d/common-user $$d/*.log; done
+		rm -rf $$d/obj $$d/mutants $$d/series* $$d/demo $$d/qemu-* $$d/common-user $$d/*.log; done
 
 distclean:
 	rm -rf build
@@ -86,6 +89,7 @@ help:
 	@echo 'make fuzz-elf      what auto reads of ELF files, with libFuzzer: TIME=60 TRIALS='
 	@echo 'make bench-libraries  unpacking and hashing, by the host'"'"'s libraries: GUEST=aarch64 ROUNDS=3'
 	@echo 'make sanitize      the tests of native calls, QEMU built with ASan and UBSan (long)'
+	@echo 'make mutants       puts faults into QEMU, one at a time: a test must fail with each: MUTANTS="fault-address" CHECK=1 (long)'
 	@echo 'make deb           a Debian package: all emulators, linked statically, registered with binfmt_misc: TARGETS, LTO= for a faster build'
 	@echo 'make check-deb     that package, installed into a chroot of Debian'"'"'s: SUITE=bookworm FOREIGN="arm64 armhf" WORK=1'
 	@echo 'make check-jobs    compilers, servers and runtimes in foreign chroots, by that package and Debian'"'"'s: FOREIGN="arm64 riscv64" PROGRAMS="go redis" DEB=FILE ROUNDS=3'
