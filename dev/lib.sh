@@ -154,3 +154,6 @@ deb_directory() {
 }
 
 codename() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
+
+# commit_named SUBJECT RANGE: prints the commit that has this subject
+commit_named() { git log --format='%H %s' "$2" | SUBJECT=$1 awk 'substr($0, 42) == ENVIRON["SUBJECT"] { print $1 }'; }
