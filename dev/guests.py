@@ -22,6 +22,8 @@ DEBIAN = {'i386': 'i386', 'x86_64': 'amd64', 'arm': 'armhf', 'aarch64': 'arm64',
           'loongarch64': 'loong64'}
 SUITES = {'riscv64': 'trixie', 'loongarch64': 'forky'}
 NATIVE = BUILD / 'common-user/native'
+# where scripts that take OBJ find the emulators
+EMULATORS = Path(os.environ.get('OBJ') or BUILD)
 # the files of dev/newer-gcc
 NEWER = ROOT / 'build/loongarch64'
 

@@ -155,5 +155,10 @@ deb_directory() {
 
 codename() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
 
-# commit_named SUBJECT RANGE: prints the commit that has this subject
-commit_named() { git log --format='%H %s' "$2" | SUBJECT=$1 awk 'substr($0, 42) == ENVIRON["SUBJECT"] { print $1 }'; }
+# letter_commit LETTER FIELD RANGE: prints the commit of RANGE whose subject the cover letter's line "FIELD: SUBJECT" has
+letter_commit() {
+    subject=$(sed -n "s/^$2: //p" "$1" | head -n 1)
+    commit=$(git log --format='%H %s' "$3" | SUBJECT=$subject awk 'substr($0, 42) == ENVIRON["SUBJECT"] { print $1 }')
+    [ -n "$commit" ] || die "${1#"$ROOT"/}: begin it with \"$2: \" and the subject of a patch; there is no patch \"$subject\""
+    echo "$commit"
+}
