@@ -6,31 +6,13 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-tmp=$PWD/$test.tmp
+# shellcheck source-path=SCRIPTDIR source=../scripts.inc.sh
+. "$(dirname "$0")/../scripts.inc.sh"
 root=$NATIVE_SYSROOT
-failed=0
 unset QEMU_NATIVE_BYPASS LD_PRELOAD
-rm -rf "$tmp"
-mkdir -p "$tmp"
 
 # "child 7" prints "native" or "translated", and exits 7.
 program=./native-exec
-
-fail() {
-    echo "$name: $*"
-    for f in out err log; do
-        if [ -s "$tmp/$f" ]; then
-            echo "--- $f"
-            head -n 20 "$tmp/$f"
-        fi
-    done
-    failed=1
-}
-
-# As skip-test of the Makefile does, but stdout is this test's own.
-skip() {
-    echo "  SKIPPED $test $1 on $TARGET_NAME because $2" >&2
-}
 
 # run NAME COMMAND...: leaves out, err, log, $pid and $status
 run() {
@@ -85,10 +67,4 @@ counted() {
         END { exit bad || totals != 1 || sum != total ||
               seen["strlen"] != 1 }
     ' "$1" || fail "counts do not add up"
-}
-
-# To be called at the end
-finish() {
-    [ $failed != 0 ] || rm -rf "$tmp"
-    exit $failed
 }

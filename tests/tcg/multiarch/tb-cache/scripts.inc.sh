@@ -6,30 +6,12 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-tmp=$PWD/$test.tmp
+# shellcheck source-path=SCRIPTDIR source=../scripts.inc.sh
+. "$(dirname "$0")/../scripts.inc.sh"
 dir=$tmp/cache
-failed=0
 unset QEMU_TB_CACHE
-rm -rf "$tmp"
-mkdir -p "$tmp"
 options=$*
 trace='-trace tb_cache_*'
-
-fail() {
-    echo "$name: $*"
-    for f in out err; do
-        if [ -s "$tmp/$f" ]; then
-            echo "--- $f"
-            head -n 20 "$tmp/$f"
-        fi
-    done
-    failed=1
-}
-
-# As skip-test of the Makefile does, but stdout is this test's own.
-skip() {
-    echo "  SKIPPED $test $1 on $TARGET_NAME because $2" >&2
-}
 
 # run CACHE PROGRAM ARGUMENT...: leaves out, err, $status; of the TBs of the
 # last process that ended $taken over, $made and $added, or nothing
@@ -57,10 +39,4 @@ good() {
     run "$@"
     [ "$status" = 0 ] || fail "status $status"
     [ ! -s "$tmp/out" ] || fail "there is output"
-}
-
-# To be called at the end
-finish() {
-    [ $failed != 0 ] || rm -rf "$tmp"
-    exit $failed
 }
