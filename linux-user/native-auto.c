@@ -57,7 +57,6 @@ typedef struct FoundSymbol {
     const NativeFunction *fn;           /* NULL: another function's resolver */
     uint64_t value;
     bool is_resolver;
-    bool is_checked;                    /* __<fn>_chk */
 } FoundSymbol;
 
 static void free_elf_file(ElfFile *elf)
@@ -208,28 +207,6 @@ static bool limit_to_code(const ElfFile *elf, CodeMapping *map)
     return false;
 }
 
-/*
- * glibc may call an ifunc implementation directly, bypassing symbol and
- * resolver.  A fortified function that only compares n with the room ends in a
- * jump to that implementation.  Returns the implementation's offset in the file
- * if the code at @at is such a function, or -1.
- */
-static uint64_t find_tail(const ElfFile *elf, uint64_t at)
-{
-#ifdef TARGET_AARCH64
-    /* cmp x3, x2; b.lo .+8; b <entry> */
-    uint32_t insn[3];
-
-    if (read_at(elf->fd, insn, at, sizeof(insn)) &&
-        le32_to_cpu(insn[0]) == 0xeb02007f &&
-        le32_to_cpu(insn[1]) == 0x54000043 &&
-        extract32(le32_to_cpu(insn[2]), 26, 6) == 5) {
-        return at + 8 + sextract32(le32_to_cpu(insn[2]), 0, 26) * 4;
-    }
-#endif
-    return -1;
-}
-
 /* The contents of a section, followed by a 0 byte, or NULL. */
 static void *read_section(const ElfFile *elf, const struct elf_shdr *s)
 {
@@ -253,21 +230,6 @@ static bool is_guest_isa(const struct elf_sym *sym)
 #else
     return true;
 #endif
-}
-
-/* The function <fn> if @name is __<fn>_chk, which checks it; or NULL. */
-static const NativeFunction *find_checked(const char *name)
-{
-    size_t len = strlen(name);
-    g_autofree char *plain = NULL;
-
-    /* Longer than "__" and "_chk", which share underscores in "__chk" */
-    if (len <= 6 || !g_str_has_prefix(name, "__") ||
-        !g_str_has_suffix(name, "_chk")) {
-        return NULL;
-    }
-    plain = g_strndup(name + 2, len - 6);
-    return native_bypass_find(plain);
 }
 
 /* Read the symbols that the library exports. */
@@ -343,10 +305,6 @@ static GArray *find_symbols(ElfFile *elf, const NativeLibrary *lib,
             continue;
         }
         f.fn = lib ? native_library_find(lib, name) : native_bypass_find(name);
-        if (!f.fn && !lib) {
-            f.fn = find_checked(name);
-            f.is_checked = f.fn != NULL;
-        }
         if (f.fn || (f.is_resolver && !lib)) {
             g_array_append_val(found, f);
         }
@@ -407,9 +365,6 @@ static bool hook_symbol(const ElfFile *elf, const FoundSymbol *f,
     abi_ulong last = map->start + map->len - 1, pc;
     uint8_t code[NATIVE_CODE];
 
-    if (f->is_checked) {
-        at = f->is_resolver ? -1 : find_tail(elf, at);
-    }
     pc = map->start + (at - map->offset) + thumb;
     if (at < map->offset || at - map->offset >= map->len ||
         !read_at(elf->fd, code, at + thumb, sizeof(code))) {
