@@ -72,7 +72,7 @@ refresh:
 
 # keeps downloads and the unpacked base
 clean:
-	for d in build build/10.2; do \
+	for d in build build/10.2 build/11; do \
 		rm -rf $$d/obj $$d/mutants $$d/series* $$d/demo $$d/qemu-* $$d/common-user $$d/*.log; done
 
 distclean:
@@ -100,7 +100,7 @@ help:
 	@echo 'make refresh QEMU=10.2  edits made in build/10.2/tree go back to patches/ and the new files'
 	@echo 'make clean         removes the builds of make and make check; distclean all, also what was fetched'
 	@echo
-	@echo 'QEMU=10.2             for each of these: on that QEMU, in build/10.2'
+	@echo 'QEMU=10.2, QEMU=11    for each of these: on that QEMU, in build/10.2 or build/11'
 	@echo 'QEMU_SRC=DIR|TARBALL  another QEMU tree      FILE=TEXT  input of make demo'
 	@echo 'TARGETS="arm mips"    only these guests      JOBS=N     parallel jobs'
 	@echo 'REROLL=2              make series says v2    FUNCTIONS="memcpy strlen"  make fuzz and bench try these'

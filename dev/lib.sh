@@ -6,7 +6,7 @@ set -eu
 
 STEP=$(basename "$0")
 ROOT=$(cd "$(dirname "$0")" && until [ -f dev/lib.sh ]; do cd ..; done && pwd -P)
-# Debian 13's QEMU, or, in directories beside it, the one that the series is written for
+# Debian 13's QEMU, or, in directories below, the one that the series is written for, or a later one
 QEMU=${QEMU:-10.0}
 case $QEMU in
 10.0) BUILD=$ROOT/build ;;

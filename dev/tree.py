@@ -5,11 +5,13 @@ The commits of build/tree are built in a separate index and depend only on
 base, patches/ and the new files: the same input gives the same hashes, and
 checking the last one out rewrites only the files that differ.
 
-The patches and the new files are written for today's QEMU.  For an older one,
-X.Y, patches/X.Y/ has the differences: a patch that comes before the series, and
-patches with the same names as the series'.  The changes of such a patch to a file
-replace those of the series' patch; if the file has another name there, "diff
---git" has the series' name and the other one.  All other hunks have to apply with
+The patches and the new files are written for QEMU 10.2.  For an older one, 10.0,
+and for a later one, 11, patches/10.0/ and patches/11/ have the differences: maybe a
+patch that comes before the series, and patches with the same names as the series'.
+The changes of such a patch to a file replace those of the series' patch; if the file
+has another name there, "diff --git" has the series' name and the other one.  If no
+hunk follows, it has only moved, and the series' hunks are for the other name; or it
+needs no change there, if the name is the same.  All other hunks have to apply with
 one line of context.
 """
 import email.parser
@@ -75,7 +77,9 @@ def new_files():
 
 def backport():
     """The directory of differences for the QEMU of build/base, or None."""
-    path = PATCHES / '.'.join((BASE / 'VERSION').read_text().split('.')[:2])
+    version = [int(n) for n in re.findall(r'\d+', (BASE / 'VERSION').read_text())]
+    # 10.2.50 and later are developers' versions of 11.0
+    path = PATCHES / ('11' if version >= [10, 2, 50] else '.'.join(map(str, version[:2])))
     return path if path.is_dir() else None
 
 
@@ -111,7 +115,7 @@ def sections(diff):
 
 
 def backported(patch, diff):
-    """Put the differences for an older QEMU into a patch's diff."""
+    """Put the differences for another QEMU into a patch's diff."""
     old = backport()
     if not old or patch.parent == old or not (old / patch.name).exists():
         return
@@ -121,6 +125,12 @@ def backported(patch, diff):
         if name not in files:
             raise Fail(f'{(old / patch.name).relative_to(ROOT)}: {name}: '
                        'the patch of the series does not touch it; take it out')
+        if '\n@@ ' not in part[1]:
+            if name == part[0]:
+                del files[name]
+                continue
+            part = part[0], files[name][1].replace(f'--- a/{name}\n', f'--- a/{part[0]}\n').replace(
+                f'+++ b/{name}\n', f'+++ b/{part[0]}\n')
         files[name] = part
     diff.write_text(''.join(f'diff --git a/{name} b/{name}\n{part}' for name, part in files.values()), **read)
 
