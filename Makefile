@@ -4,7 +4,7 @@
 # skips what is done already, and leaves its results in build/.
 
 JOBS ?= $(shell nproc)
-export JOBS SPEED QEMU QEMU_SRC TARGETS FILE REROLL TRIALS SEED ROUNDS SUITES TIME WAY FUNCTIONS GUESTS PROGRAMS PARTS QUICK ARCH DEB LEVEL MUTANTS CHECK
+export JOBS SPEED QEMU QEMU_SRC TARGETS FILE REROLL TRIALS SEED ROUNDS SUITES TIME WAY FUNCTIONS GUESTS PROGRAMS PARTS QUICK PEER ARCH DEB LEVEL MUTANTS CHECK
 
 .NOTPARALLEL:
 .PHONY: all demo check check-libraries check-clibs bench bench-libraries sanitize fuzz fuzz-elf mutants deb check-deb check-jobs image check-image series series-check refresh clean distclean help
@@ -105,4 +105,5 @@ help:
 	@echo 'TARGETS="arm mips"    only these guests      JOBS=N     parallel jobs'
 	@echo 'REROLL=2              make series says v2    FUNCTIONS="memcpy strlen"  make fuzz and bench try these'
 	@echo 'QUICK=1               a short make bench     GUESTS="arm mips" PROGRAMS="jq tar"  make bench runs these'
+	@echo 'PEER=debian|FILE.deb|DIRECTORY  make bench also runs programs by that QEMU: Debian'"'"'s newest qemu-user, for example'
 	@echo 'PARTS="calls off"     make bench measures these only, of: calls programs short kept where classes off; more runs go on from there'

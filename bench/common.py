@@ -2,6 +2,8 @@
 """The shared code of make bench: its tables, its progress, its arithmetic."""
 import csv
 import math
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,15 +19,43 @@ OUT = BUILD / 'bench'
 ENV = {'PATH': '/usr/bin:/bin', 'LC_ALL': 'C', 'HOME': '/nonexistent'}
 # Guest code is translated by the unpatched QEMU or by ours without the option, or runs with option and library.
 WAYS = ('pristine', 'translated', 'bypass')
+# Another QEMU, Debian's for example, if PEER names one
+PEER = 'peer'
 # The comparisons: how many times as fast is the second way?
 RATIOS = {'control_flow': ('pristine', 'translated'), 'native': ('translated', 'bypass'),
           'both': ('pristine', 'bypass'), 'auto_native': ('translated', 'auto'), 'auto_both': ('pristine', 'auto'),
-          'auto_over_library': ('bypass', 'auto')}
+          'auto_over_library': ('bypass', 'auto'), 'peer_over_auto': (PEER, 'auto')}
 
 
 def binary(guest, way):
     """The QEMU for a way; all paths have the same length, since the kernel puts them on the stack."""
-    return OUT / ('base' if way == 'pristine' else 'ours') / f'qemu-{guest}'
+    return OUT / {'pristine': 'base', PEER: 'peer'}.get(way, 'ours') / f'qemu-{guest}'
+
+
+def link_peer(guest_names):
+    """Link the QEMU of PEER to where its way finds it; return its version, and lines for what is absent."""
+    shutil.rmtree(OUT / 'peer', ignore_errors=True)
+    if not os.environ.get('PEER'):
+        return '', []
+    p = subprocess.run([ROOT / 'dev/peer'], stdout=subprocess.PIPE, text=True, check=False)
+    if p.returncode:
+        return '', ['peer: see above']
+    (OUT / 'peer').mkdir(parents=True)
+    version, absent = '', []
+    for guest in guest_names:
+        program = Path(p.stdout.strip()) / f'qemu-{guest}'
+        if program.exists():
+            binary(guest, PEER).symlink_to(program)
+            version = version or subprocess.run([program, '--version'], capture_output=True, text=True, check=True
+                                                ).stdout.split('\n')[0].split('version ')[-1]
+        else:
+            absent.append(f'{guest}: the peer has no qemu-{guest}')
+    return version, absent
+
+
+def with_peer(guest, ways):
+    """These ways, and the peer if there is one."""
+    return (*ways, PEER) if binary(guest, PEER).exists() else ways
 
 
 def qemu(guest, root, way, options=()):

@@ -13,7 +13,7 @@ import where
 from common import BUILD, ENV, OUT, ROOT
 
 WAYS = (*common.WAYS, 'auto')
-TABLES = {'programs': (('guest', 'program'), (*common.fields(WAYS, 'cpu_s'), 'counts', 'library_calls', 'auto_calls',
+TABLES = {'programs': (('guest', 'program'), (*common.fields((*WAYS, common.PEER), 'cpu_s'), 'counts', 'library_calls', 'auto_calls',
                                               'inside_libc', 'host_cpu_s'))}
 HOST = guests.DEBIAN.get(platform.machine())
 PACKAGES = ('coreutils grep sed mawk jq sqlite3 python3-minimal libpython3-stdlib perl gzip xz-utils tar '
@@ -274,20 +274,21 @@ def row_of(name, samples, steady, library, auto, host=()):
 
 def measure(job, quick):
     """The values of a program."""
-    samples, digests = {w: [] for w in WAYS}, set()
+    ways = common.with_peer(job.guest, WAYS)
+    samples, digests = {w: [] for w in ways}, set()
     least, most, limit = (2, 3, 0.05) if quick else (3, 4, 0.03)
     if job.name == 'true':
         least, most, limit = 40, 80, 0.01
     rounds, steady = 0, False
     while rounds < least or (rounds < most and not steady):
         # alternate the order, so that no way always follows the same one
-        for way in WAYS[::-1 if rounds % 2 else 1]:
+        for way in ways[::-1 if rounds % 2 else 1]:
             usage, digest = job.execute(way)
             samples[way].append(common.cpu(usage))
             digests.add(digest)
         if len(digests) > 1:
             raise RuntimeError(f'the outputs differ, see {job.dir.relative_to(ROOT)}')
-        rounds, steady = rounds + 1, common.steady(list(samples.values()), limit)
+        rounds, steady = rounds + 1, common.steady([samples[w] for w in WAYS], limit)
     library, auto = (where.calls(job, w)[where.ALL] for w in ('bypass', 'auto'))
     if not auto and job.name != 'true':
         raise RuntimeError('no native call with auto')

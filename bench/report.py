@@ -121,6 +121,11 @@ def summary(data, left_out):
             f'{what} {number(geomean(float(r[f]) for r in rows))}' for what, f in (
                 ('warm', 'warm_gain'), ('a program not seen before', 'unseen_gain'))) +
             f'; cold {number(geomean(float(r["cold_cost"]) for r in rows))} of the time without.')
+    for guest in data.guests:
+        rows = [r for r in data.of(data.programs, guest) if r['counts'] == '1' and r.get('peer_over_auto')]
+        if rows:
+            lines.append(f'{guest}, {len(rows)} programs, auto is times as fast as QEMU {rows[0]["peer"]}: '
+                         f'{number(geomean(float(r["peer_over_auto"]) for r in rows))}')
     if slow:
         lines.append(f'{len(slow)} slower than {LEAST}, or so with auto than with the library (the last figure): '
                      f'{", ".join(slow[:3])}' + (', ...' if len(slow) > 3 else ''))

@@ -10,6 +10,7 @@ import programs
 WAYS = ('pristine', 'translated', 'auto')
 TABLES = {'short': (('guest', 'program'),
                     (*(f'{w}_ms' for w in WAYS), *(f'{w}_page_faults' for w in WAYS), 'rounds', 'control_flow', 'auto_both',
+                     'peer_ms', 'peer_over_auto',
                      'kernel', 'start', 'translation', 'guest_code'))}
 # The programs that a build starts most: each run is as short as possible.
 PROGRAMS = {
@@ -67,15 +68,17 @@ def row_of(used, split):
     kernel = sum(u.ru_stime for u in ours) / sum(map(common.cpu, ours))
     return {**{f'{w}_ms': f'{v:.2f}' for w, v in ms.items()},
             **{f'{w}_page_faults': min(u.ru_minflt for u in us) for w, us in used.items()}, 'rounds': len(ours),
+            **({'peer_over_auto': f'{ms["peer"] / ms["auto"]:.3f}'} if 'peer' in ms else {}),
             'control_flow': f'{ms["pristine"] / ms["translated"]:.3f}', 'auto_both': f'{ms["pristine"] / ms["auto"]:.3f}',
             'kernel': f'{kernel:.3f}', **{part: f'{share * (1 - kernel):.3f}' for part, share in split.items()}}
 
 
 def measure(job, quick):
     """The values of a program."""
-    used = {w: [] for w in WAYS}
+    ways = common.with_peer(job.guest, WAYS)
+    used = {w: [] for w in ways}
     for n in range(15 if quick else 60):
-        for way in WAYS[::-1 if n % 2 else 1]:
+        for way in ways[::-1 if n % 2 else 1]:
             used[way].append(job.execute(way)[0])
     return row_of(used, instructions(job))
 
