@@ -10,8 +10,6 @@
 #include "native-bypass.h"
 #include "native-elf.h"
 
-#define DF_1_PIE        0x08000000
-
 #define MOST_SECTIONS   1024
 #define MOST_DYNAMIC    256
 #define LARGEST_TABLE   (4 * MiB)
@@ -115,9 +113,6 @@ static void read_dynamic(ElfFile *elf)
         case DT_STRTAB:
             strtab = tswapal(entry[i].value);
             break;
-        case DT_FLAGS_1:
-            elf->is_pie = tswapal(entry[i].value) & DF_1_PIE;
-            break;
         }
     }
     offset = elf_file_offset(elf, strtab);
@@ -143,8 +138,7 @@ ElfFile *elf_file_new_library(int fd)
     }
     elf->size = st.st_size;
     read_dynamic(elf);
-    /* The soname of a program proves nothing. */
-    return elf->is_pie ? NULL : g_steal_pointer(&elf);
+    return g_steal_pointer(&elf);
 }
 
 static void *read_section(const ElfFile *elf, const struct elf_shdr *s)

@@ -27,7 +27,6 @@ typedef struct ElfFile {
     const struct elf_phdr *dynamic;     /* or NULL */
     bool has_interp;
     bool has_needed;
-    bool is_pie;
     char soname[ELF_FILE_SONAME + 1];   /* or "" */
     size_t symbols;                     /* set by elf_file_read_symbols() */
     struct elf_sym *symbol;             /* in the file's byte order */
