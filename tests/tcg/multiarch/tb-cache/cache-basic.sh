@@ -114,7 +114,7 @@ for i in 5 6; do
     QEMU_TB_CACHE=$dir "$QEMU" $options $trace ./cache-proc \
         wait "$tmp/file" $i < "$tmp/fifo" > "$tmp/long" 2> "$tmp/long-err" &
     exec 3> "$tmp/fifo"
-    until [ -s "$tmp/long" ]; do
+    until [ -s "$tmp/long" ] || ! kill -0 $!; do
         sleep .1
     done
     [ $i = 5 ] || good "$dir" ./cache-proc fresh "$tmp/file" $i
