@@ -2,13 +2,15 @@
  * Guest addresses that repeat from run to run
  *
  * A process can use the TBs of another one only if the code has the same guest
- * address in both.  With reserved_va, QEMU itself chooses addresses.  Without,
- * the kernel chooses them at random.  The functions here choose instead, in a
- * part of the address space that kernels do not use for QEMU.  They only give
- * hints: nothing is overwritten.  If the hint is not free, the kernel chooses.
+ * address in both.  With reserved_va, QEMU chooses all addresses; these
+ * functions choose those of ELF files.  Without it, the kernel chooses
+ * addresses at random; these functions choose all of them instead, in a part of
+ * the address space that the kernel does not use for QEMU.  An address is only
+ * a hint: it never replaces a mapping.  If it is not free, QEMU or the kernel
+ * chooses another.
  *
- * Each ELF file has its own address, independent of earlier mappings, so that
- * all programs have a library's code in common.
+ * The address of an ELF file does not depend on earlier mappings, so that all
+ * programs can share the TBs of a library.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -32,7 +34,7 @@
 #define GUEST_BITS  MIN(63, TARGET_VIRT_ADDR_SPACE_BITS)
 #endif
 
-/* Many libraries are aligned to this much, whatever the page size. */
+/* Alignment of many libraries, whatever the page size is */
 #define SLOT        (64 * KiB)
 
 /* How many addresses to try for a file. */
@@ -44,8 +46,8 @@ static uint64_t repeat_seed;
 static uint64_t host_space;
 
 /*
- * All that follows is protected by mmap_lock.
- * A part that does not exist has size 0.
+ * mmap_lock protects the layout and the holes.  Size 0, or any_end 0: there is
+ * no such part.
  */
 static bool layout_done;
 static abi_ulong exec_start, exec_size;     /* the executable, then its brk */
@@ -56,9 +58,9 @@ static abi_ulong any_start, any_end;        /* all else */
 static abi_ulong any_next;
 
 /*
- * Freed ranges between any_start and any_next: in a tree by address, to
- * merge neighbours, and in lists by the logarithm of the size.  With the
- * lists, the cost of a mapping is independent of the number of holes.
+ * Free ranges between any_start and any_next: in a tree by address, to merge
+ * neighbours, and in lists by the logarithm of the size.  With the lists, the
+ * cost of a mapping is independent of the number of holes.
  */
 typedef struct Hole {
     IntervalTreeNode itree;
@@ -69,7 +71,7 @@ static IntervalTreeRoot holes;
 static QLIST_HEAD(, Hole) holes_by_size[64];
 static uint64_t holes_sizes;                /* bitmap of non-empty lists */
 
-/* How many holes of a list to try: they may be too small. */
+/* How many holes of a list to try; some may be too small. */
 #define HOLE_TRIES  4
 
 /* The ELF file that this thread has read last, and may be about to map. */
@@ -85,11 +87,10 @@ enum {
 };
 
 /*
- * The guest gets these addresses in place of those that the kernel chooses at
- * random.  They must not reveal the seed or the address of another file in this
- * or another process, even if the guest knows the file's device and inode.  So
- * use a cryptographic hash.  All processes with one seed share their addresses,
- * as a parent and its forked children do.
+ * Random numbers for addresses that the kernel would otherwise randomize.  An
+ * address must not reveal the seed, or another file's address, to a guest that
+ * knows devices and inodes.  So use a cryptographic hash.  All processes with
+ * the same seed have the same addresses, like a parent and its forked children.
  */
 static void repeat_random(uint64_t dev, uint64_t ino, uint64_t rnd[4])
 {
@@ -122,9 +123,9 @@ static void layout(void)
 
     if (reserved_va) {
         /*
-         * Other mappings begin at task_unmapped_base and go up: they need
-         * the end of the space last.  AddressSanitizer wants 0x20000000 to
-         * 0x3fffffff.
+         * Put files near the end of the space: other mappings grow up from
+         * task_unmapped_base.  Leave 0x20000000 to 0x3fffffff to
+         * AddressSanitizer.
          */
         file_size = MIN(256 * MiB, reserved_va / 16 + 1) & -SLOT;
         file_start = (reserved_va - file_size / 16 - file_size) & -SLOT;
@@ -135,18 +136,19 @@ static void layout(void)
     space = pow2floor(MIN(space, guest_addr_max));
     if (space >= 1ull << 44) {
         /*
-         * Sanitizers in the guest know where Linux maps files, and take much
-         * of the space for themselves.  Stay just below the range that the
-         * kernel maps QEMU in at random: less than 1/128 of the space, plus
-         * the stack.  With a larger vm.mmap_rnd_bits, they seldom meet.
+         * Sanitizers in the guest know where Linux maps files, and take much of
+         * the space for themselves.  Stay just below the range in which the
+         * kernel maps QEMU: the last 1/128 of the space, plus room for the
+         * stack.  A larger vm.mmap_rnd_bits makes that range larger, but
+         * overlaps are rare.
          */
         start = space / 2048 * 0x7e8;
         end = space / 2048 * 0x7ef;
     } else {
         /*
-         * Linux's mappings begin at 1/4 or 1/3 of a process' space if the
-         * stack is unlimited, else at its end.  Linux maps QEMU itself there,
-         * at 2/3, or near 0.
+         * Linux maps files from 1/4 or 1/3 of the space if the stack is
+         * unlimited, else from the end of the space.  It maps QEMU itself in
+         * the same place, at 2/3 of the space, or near 0.
          */
         start = space / 8 * 3;
         end = space / 2;
@@ -338,7 +340,7 @@ abi_ulong mmap_repeat_hint(abi_ulong start, abi_ulong size, int prot,
     }
 
     if ((flags & MAP_TYPE) != MAP_PRIVATE) {
-        /* not a loader */
+        /* Loaders use MAP_PRIVATE: this is no library. */
     } else if (flags & MAP_ANONYMOUS) {
         /* glibc reserves room to align a library before it maps the file. */
         if (prot == PROT_NONE && last_read.valid) {

@@ -30,8 +30,9 @@ typedef struct FoundSymbol {
 } FoundSymbol;
 
 /*
- * The functions that this C library must define, or NULL if it is none: glibc,
- * musl as built by Alpine, or unmodified musl, which is its own loader.
+ * Returns the functions that a C library with this soname must define, or NULL
+ * if the file is no C library.  Known are glibc, Alpine's musl, and unmodified
+ * musl, which has no soname because it is its own loader.
  */
 static const char *const *find_proof(const ElfFile *elf)
 {
@@ -63,8 +64,9 @@ static bool limit_to_code(const ElfFile *elf, CodeMapping *map)
 }
 
 /*
- * The FoundSymbols: functions of @lib; or, if @lib is NULL, those of the C
- * library and all its resolvers.  NULL if the file lacks a function of @proof.
+ * Returns an array of FoundSymbol: the functions of @lib.  If @lib is NULL:
+ * those of the C library, and all resolvers.  Returns NULL if the file lacks a
+ * function of @proof.
  */
 static GArray *find_symbols(ElfFile *elf, const NativeLibrary *lib,
                             const char *const *proof)
@@ -96,7 +98,7 @@ static GArray *find_symbols(ElfFile *elf, const NativeLibrary *lib,
                                                  : NULL;
 }
 
-/* Whether @lib knows the code in the file. */
+/* Whether the handlers of @lib match the code in the file. */
 static bool is_accepted(const ElfFile *elf, const NativeLibrary *lib)
 {
     g_autofree char *data = NULL;
@@ -159,7 +161,7 @@ static unsigned hook_symbols(const ElfFile *elf, const GArray *found,
 {
     unsigned count = 0;
 
-    /* A resolver may have other names, too: hook those of ours first. */
+    /* A resolver may have several symbols: hook known functions first. */
     for (unsigned i = 0; i < found->len; i++) {
         const FoundSymbol *f = &g_array_index(found, FoundSymbol, i);
 
@@ -195,7 +197,7 @@ void native_bypass_mapped(abi_ulong start, abi_ulong len, int prot, int flags,
     const char *const *proof;
     unsigned count;
 
-    /* No loader shares its mapping of code with writers of the file. */
+    /* Loaders map code private and read-only: ignore all else. */
     if (!native_bypass_auto ||
         (flags & (MAP_ANONYMOUS | MAP_PRIVATE)) != MAP_PRIVATE ||
         (prot & (PROT_EXEC | PROT_WRITE)) != PROT_EXEC) {

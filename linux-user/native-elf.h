@@ -1,8 +1,9 @@
 /*
  * Native bypass: what ELF files of the guest's libraries define
  *
- * A file can hold anything: all that is malformed, or larger than these limits,
- * counts as unreadable.
+ * A file can hold anything.  A malformed table, or one beyond the limits,
+ * counts as unreadable; a long soname is cut off, so that it matches no
+ * library.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -30,7 +31,7 @@ typedef struct ElfFile {
     char soname[ELF_FILE_SONAME + 1];   /* or "" */
     size_t symbols;                     /* set by elf_file_read_symbols() */
     struct elf_sym *symbol;             /* in the file's byte order */
-    char *names;                        /* of symbols, and a NUL behind them */
+    char *names;                        /* of the symbols, followed by a NUL */
     uint64_t names_size;
 } ElfFile;
 
@@ -40,7 +41,7 @@ typedef struct ElfFile {
  *
  * Read the header, the segments and the dynamic section.
  *
- * Returns: the file if it is a shared library for this target, or NULL.
+ * Returns: the file if it is ET_DYN and for this target, or NULL.
  */
 ElfFile *elf_file_new_library(int fd);
 
@@ -93,7 +94,7 @@ bool elf_file_read_symbols(ElfFile *elf);
  * @sym: one of its symbols
  *
  * Returns: the name of @sym if it is a function that the library exports and
- * that is in the target's main instruction set; or NULL.
+ * that is not MIPS16 or microMIPS code; or NULL.
  */
 const char *elf_file_exported_function(const ElfFile *elf,
                                        const struct elf_sym *sym);

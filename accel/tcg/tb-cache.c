@@ -2,7 +2,7 @@
  * TBs kept in a file, for later and concurrent processes
  *
  * One file holds the TBs of all programs that one user runs with one
- * configuration.  It is only ever appended to:
+ * configuration.  It has three parts; records are only appended:
  *
  *   header    4 KiB: the configuration, and the end of the records
  *   index     a hash table of 64-bit words: half of a hash, a record's offset
@@ -15,8 +15,8 @@
  * must not see the descriptor.  If it dies midway, at most a gap remains.
  *
  * A record is valid if the same QEMU translated it from the same bytes at the
- * same guest address in the same state; the guest's files are not considered.
- * Readers check each offset and length, and a checksum.
+ * same guest address in the same state; QEMU does not look at the guest's
+ * files.  Readers check each offset and length, and a checksum.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -53,7 +53,7 @@
 #define CACHE_VERSION   1
 #define CACHE_ALIGN     16
 #define HEADER_SIZE     (4 * KiB)
-/* A TB takes some 500 bytes; a half-full hash table is fast. */
+/* A TB takes some 600 bytes; a half-full hash table is fast. */
 #define BYTES_PER_SLOT  256
 #define MIN_SIZE        (4 * MiB)
 /* Index offsets have 32 bits, in units of CACHE_ALIGN bytes. */
@@ -66,8 +66,9 @@
 #define PENDING_MAX     (64 * MiB)
 #define PENDING_SAVE    (256 * KiB)
 /*
- * A file with less room than this is replaced if there are more bytes than
- * this to add, and the file is older than this, in seconds.
+ * A full file, with less than REPLACE_BYTES of room, is deleted by a process
+ * that has more than REPLACE_BYTES to add, if the file is older than
+ * REPLACE_AGE seconds.  The next process makes a new one.
  */
 #define REPLACE_BYTES   (256 * KiB)
 #define REPLACE_AGE     600
@@ -85,7 +86,7 @@ typedef struct CacheHeader {
     uint64_t slots;
     uint64_t seed;
     int64_t created;
-    /* File offset of the next record; one aligned word. */
+    /* File offset of the next record; read while others write it */
     uint64_t end;
     char config[];
 } CacheHeader;
@@ -97,8 +98,8 @@ typedef struct CacheState {
 } CacheState;
 
 /*
- * Followed by states, places, code with search data, and the guest's code.
- * All sizes are in bytes.
+ * Followed by CacheStates, TCGPlaces (relocations), host code with search data,
+ * and guest code.  All sizes are in bytes.
  */
 struct TBCacheRecord {
     uint64_t sum;               /* of the rest of the record */
@@ -265,8 +266,8 @@ uint32_t tb_cache_number(uint64_t cs_base, uint32_t flags, uint32_t cflags)
 }
 
 /*
- * How generated code addresses guest memory: backends treat guest_base as 0,
- * as a displacement, or have it in a register.
+ * A number for how generated code adds guest_base: not at all if it is 0, as a
+ * displacement, or from a register.
  */
 static uint64_t memory_kind(void)
 {
@@ -276,9 +277,8 @@ static uint64_t memory_kind(void)
 }
 
 /*
- * Different programs at the same address mostly differ in these bytes.  The
- * bytes may belong to the next TB, but not to the next page, which may be
- * unmapped.
+ * The first 8 bytes mostly tell programs at the same address apart.  They may
+ * reach into the next TB, but not into the next page, which may be unmapped.
  */
 static uint64_t first_bytes(vaddr pc, const void *host_pc)
 {
@@ -297,7 +297,7 @@ static size_t bytes_kept(vaddr pc, size_t size)
     if (room - size < INSN_MAX) {
         return room;
     }
-    /* RISC-V's translator reads 4 bytes even if the instruction has 2. */
+    /* RISC-V's translator may read 2 bytes more; first_bytes() reads 8. */
     return MAX(size + 2, 8);
 }
 
@@ -311,10 +311,10 @@ static uint64_t key_hash(vaddr pc, uint64_t cs_base, uint32_t flags,
 
 /*
  * The slots to probe for a TB, in order.  TBs of one guest page are close
- * together, so that a short process touches few pages of the index.  Programs
- * without position-independent code have the same addresses, so each program
- * has its own place in the index.  If many versions of a page have filled that
- * place, probing continues at another one.
+ * together, so that a short process touches few pages of the index.
+ * Position-dependent programs have the same addresses, so the slot of a
+ * program's own code depends on the program, too.  If the first half of the
+ * probes finds no room, the second half starts at another slot.
  */
 static uint64_t slot_at(vaddr pc, uint64_t hash, unsigned i)
 {
@@ -406,14 +406,14 @@ static const TBCacheRecord *record_of(uint64_t entry, uint64_t hash)
            ? record_at((uint32_t)entry * (uint64_t)CACHE_ALIGN) : NULL;
 }
 
-/* Whether TBs of the page can be kept; gets the flags that they depend on. */
+/* Whether TBs of this page can be kept.  Sets the flags that matter. */
 static bool page_is_kept(vaddr pc, uint32_t *page_flags)
 {
     int flags = page_get_flags(pc);
 
     /*
-     * Code of a JIT, or code that is written to, is anonymous or writable.
-     * x86's vsyscall page cannot be read.
+     * A JIT's code, or code that changes, is in anonymous or writable pages.
+     * x86's vsyscall page is not readable.
      */
     if ((flags & (PAGE_EXEC | PAGE_READ)) != (PAGE_EXEC | PAGE_READ) ||
         (flags & (PAGE_WRITE | PAGE_WRITE_ORG | PAGE_ANON))) {
@@ -423,7 +423,7 @@ static bool page_is_kept(vaddr pc, uint32_t *page_flags)
     return true;
 }
 
-/* As page_is_kept(), for all pages of @rec's TB, with equal flags. */
+/* Whether page_is_kept() for both pages of @rec, with its flags. */
 static bool pages_are_as(const TBCacheRecord *rec)
 {
     vaddr last = rec->pc + rec->guest_size - 1;
@@ -484,7 +484,7 @@ const TBCacheRecord *tb_cache_find(vaddr pc, uint64_t cs_base, uint32_t flags,
     return NULL;
 }
 
-/* Whether states have the same numbers in this process as in the code. */
+/* Whether tb_state() returns the numbers that the code contains. */
 static bool states_are_as(const TBCacheRecord *rec)
 {
     const CacheState *s = record_states(rec);
@@ -566,7 +566,7 @@ void tb_cache_state(uint64_t cs_base, uint32_t flags, uint32_t number)
 void tb_cache_read(vaddr offset, const void *bytes, size_t size)
 {
     if (offset > cache.nb_read || offset > GUEST_MAX - size) {
-        /* more than any TB's: not kept */
+        /* A gap, or more than GUEST_MAX bytes: do not keep the TB. */
         cache.nb_read = SIZE_MAX;
         return;
     }
@@ -625,7 +625,7 @@ static void check_tb(const TBCacheRecord *rec, const TranslationBlock *tb,
     if (memcmp(copy, buf, size)) {
         differs(tb, "code");
     }
-    /* The host may have fetched the code before it was relocated. */
+    /* place_code() has rewritten the code at @buf. */
     flush_idcache_range((uintptr_t)tb->tc.ptr, (uintptr_t)buf, rec->code_size);
     cache.taken++;
 }
@@ -689,7 +689,7 @@ void tb_cache_made(const TBCacheRecord *found, const TranslationBlock *tb,
     r->sum = record_sum(r, rec.size);
     g_ptr_array_add(cache.tbs, (void *)tb);
 
-    /* Other threads of the guest could see the descriptor. */
+    /* Not if the guest has other threads: they could see the descriptor. */
     if (out->len > PENDING_SAVE && !CPU_NEXT(first_cpu)) {
         tb_cache_save(false);
     }
@@ -699,7 +699,7 @@ void tb_cache_made(const TBCacheRecord *found, const TranslationBlock *tb,
  * Files
  */
 
-/* Whether @fd is of @type, is the user's, and has no mode of @others. */
+/* Whether @fd has @type and is the user's, with no mode bit of @others. */
 static bool is_own(int fd, mode_t type, mode_t others, struct stat *st)
 {
     return !fstat(fd, st) && (st->st_mode & S_IFMT) == type &&
@@ -754,7 +754,7 @@ static bool write_all(int fd, const void *buf, size_t size, uint64_t offset)
     return true;
 }
 
-/* Writing more would raise SIGXFSZ, which the guest must not get. */
+/* A write beyond RLIMIT_FSIZE raises SIGXFSZ; the guest must not get it. */
 static bool may_have_size(uint64_t size)
 {
     struct rlimit lim;
@@ -913,9 +913,9 @@ uint64_t tb_cache_open(const char *dir, uint64_t max_size, bool check,
     cache.name = g_strdup_printf("%.32s.tb", sum);
 
     /*
-     * New files get these modes whatever the user's umask is.  Modes of
-     * existing files are only checked, not fixed: another user who could
-     * write the file may already have done so.
+     * Create with modes 0700 and 0600, whatever the user's umask is.  Do not
+     * repair the modes of existing files: another user may already have written
+     * them.
      */
     mask = umask(077);
     dirfd = open_dir(true);
@@ -1069,9 +1069,9 @@ static void write_index(int fd)
 }
 
 /*
- * Keep in cache.pending the records to write at file offset @start.  Drop
- * records that the guest has invalidated, that the file has or has no slot
- * for, or that exceed @room.
+ * Prepare cache.pending for a write at file offset @start, of at most @room
+ * bytes.  Drop a record if its TB is invalid, if the file has that record, or
+ * if there is no slot or room.
  */
 static unsigned long drop_unwanted(uint64_t start, uint64_t room)
 {
@@ -1155,8 +1155,8 @@ static int save_pending(void *opaque)
 }
 
 /*
- * Save with a separate descriptor table: other threads can neither see nor
- * close these descriptors, nor make this write to files that they open.
+ * Save with a separate descriptor table: other threads cannot see or close the
+ * descriptors, or reuse their numbers for other files.
  */
 static void save_apart(void)
 {

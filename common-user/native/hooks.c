@@ -1,13 +1,13 @@
 /*
  * Native bypass: calls by address
  *
- * The entry of a known function in a guest library is a native call, however
- * the guest gets there. The table of hooks is searched at translation, not at
- * each call. mmap_lock protects it.
+ * QEMU translates the entry of a known function in a guest library to a native
+ * call. It searches the table of hooks at translation, not at each call.
+ * mmap_lock protects the table.
  *
  * No symbol names the entry of an STT_GNU_IFUNC function: a resolver returns
- * it. So a hook at a resolver's entry adds one at its return address, which
- * hooks the result.
+ * it. So the hook at a resolver's entry adds a hook at the return address, and
+ * that one hooks the result.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -50,7 +50,7 @@ typedef struct NativeHook {
     /* Code that must not change; for a resolver, all its library's code */
     vaddr first, last;
     uint8_t code[NATIVE_CODE];  /* at a function's entry */
-    unsigned behind;            /* bytes from the first entry to this one */
+    unsigned behind;            /* of a second entry: its distance, or 0 */
 } NativeHook;
 
 /* Sorted by pc */
@@ -117,7 +117,7 @@ static NativeHook *find_hook(vaddr pc)
 /* The caller calls hooks_changed(). */
 static void remove_hook(unsigned i)
 {
-    /* The hook may be below the invalidated range. */
+    /* Its TB may be outside the range that the caller has invalidated. */
     tb_flush_page(hook_at(i)->pc);
     g_array_remove_index(hooks, i);
 }
@@ -128,8 +128,9 @@ static bool is_stream_hook(const NativeHook *hook)
 }
 
 /*
- * Remove the hooks that depend on code in this range.  A resolver's hook
- * depends on all code of its library: it may return changed code later.
+ * Remove the hooks that depend on code in this range. A resolver's hook depends
+ * on all code of its library: the resolver may later return a function that has
+ * changed.
  */
 static void remove_hooks_of(vaddr first, vaddr last)
 {
@@ -147,11 +148,11 @@ static void remove_hooks_of(vaddr first, vaddr last)
         if (!is_stream_hook(hook)) {
             remove_hook(i);
         } else if (!hook->fn->lib->is_used()) {
-            /* While it is used, is_patched() detects other code instead. */
+            /* A used library keeps its hooks: is_patched() protects them. */
             unused = hook->fn->lib;
         }
     }
-    /* Hook all stream functions or none: QEMU must see every call. */
+    /* Keep all stream hooks of a library or none: QEMU must see each call. */
     for (unsigned i = hooks->len; unused && i-- > 0;) {
         if (is_stream_hook(hook_at(i)) && hook_at(i)->fn->lib == unused) {
             remove_hook(i);
@@ -169,12 +170,13 @@ static void code_may_change(Notifier *notifier, void *data)
 
 static Notifier code_change_notifier = { .notify = code_may_change };
 
-/* Does the TB at @pc depend on a hook? Hooks of Thumb code are odd. */
+/* Is there a hook at @pc?  The addresses of Thumb hooks are odd. */
 static bool is_hooked(vaddr pc)
 {
     return find_hook(pc) || find_hook(pc | 1);
 }
 
+/* Returns true if @new was added or has replaced a stale hook. */
 static bool add_hook(const NativeHook *new)
 {
     NativeHook *old = find_hook(new->pc);
@@ -190,7 +192,7 @@ static bool add_hook(const NativeHook *new)
     if (old && (old->kind != new->kind || old->fn == new->fn || !new->fn)) {
         return false;
     }
-    /* TBs may have been translated without it. */
+    /* TBs may have been translated without this hook. */
     tb_flush_page(new->pc);
     if (old) {
         /* Two functions share this entry: the call is ambiguous. */
@@ -280,15 +282,15 @@ const NativeFunction *native_bypass_find_hooked(DisasContextBase *db,
     translator_not_kept();
     switch (hook->kind) {
     case NATIVE_HOOK_CALL:
-        /* A TB that contains the first entry has made the call there. */
+        /* A TB that contains the first entry has made or declined it there. */
         if (!hook->fn || native_bypass_is_excluded(hook->fn) ||
             (hook->behind && pc - hook->behind >= db->pc_first) ||
             is_patched(db, hook)) {
             return NULL;
         }
         /*
-         * With a breakpoint in its page, the guest's own function runs, so
-         * that gdb sees it.  A stream stays native: its state is in QEMU.
+         * If the page has a breakpoint, the guest's own function runs, so that
+         * gdb sees it. A stream stays native: its state is in QEMU.
          */
         return tb_cflags(db->tb) & CF_BP_PAGE && !hook->fn->is_stream
             ? NULL : hook->fn;

@@ -3,8 +3,9 @@
  *
  * At first, the guest and the host decode a stream, and the host's output is
  * dropped: allocations, refusals and errors before the first output byte come
- * from the guest's own code.  Then the host decodes alone.  The guest's own
- * state is stale, so only handlers may touch the stream.
+ * from the guest's own code.  Then the host decodes alone.  From then on the
+ * guest's state is stale: every call for the stream must reach its handler
+ * (NativeTryFn).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,7 +23,7 @@ typedef struct NativeSlice {
     const uint8_t *in;
     uint8_t *out;
     size_t in_len, out_len;
-    bool all_in, all_out;       /* the guest has no more of it */
+    bool all_in, all_out;       /* all of the guest's input, or room */
     size_t used, made;          /* set by NativeCoder.code() */
 } NativeSlice;
 
@@ -35,8 +36,8 @@ typedef struct NativeIO {
 
 /**
  * NativeCoder: a library's functions for its streams
- * @code: decode @slice; returns false if the guest's call must end with that.
- *        Must not access guest memory.
+ * @code: decode @slice; returns false to end the guest's call after it.  Must
+ *        not access guest memory.
  * @store: write @io to the guest's struct
  * @free: free the host's state, and @s
  */
@@ -57,13 +58,13 @@ typedef struct NativeCoder {
  *             own code can make any call
  * @is_ready: the host alone makes the next call
  * @is_early: the host alone makes the first call with output, too
- * @is_foreign: always left to the guest's code.  It exists to replace an older
- *              stream, as the memory of a state may be used again.
+ * @is_foreign: the guest decodes this stream.  Its entry removes an older
+ *              stream whose state was at the same address.
  * @total_in: as in the guest's struct, if the stream is synced
  * @total_out: the same for output
  * @looks_back: the library may go back to input before the slice
  * @progress: the guest's current call has used input or made output
- * @is_busy: the host's library is running on it
+ * @is_busy: a thread has called native_stream_enter()
  * @refs: number of tables and threads that refer to it
  */
 struct NativeStream {
@@ -88,10 +89,10 @@ typedef struct NativeStreams {
  * native_stream_begin:
  * @all: the library's streams
  * @strm: guest address of a struct whose stream is about to be initialised
- * @s: its stream if the initialisation succeeds
+ * @s: the stream for it, valid if the initialisation succeeds
  *
- * Remember @s until the struct is used or ended.  A struct that the guest only
- * initialises costs some bytes.
+ * Remember @s until the guest uses or ends the struct.  If it never does, @s
+ * stays in memory.
  */
 void native_stream_begin(NativeStreams *all, target_ulong strm,
                          NativeStream *s);
@@ -114,8 +115,8 @@ NativeStream *native_stream_just_begun(NativeStreams *all, target_ulong strm);
  * @strm: guest address of the struct
  * @state: guest address of its state
  *
- * Forget the stream: the guest's own code takes it over.  Do nothing to it if
- * @strm is a copy of its struct that the library rejects.
+ * Forget the stream; the guest's own code ends it.  But keep the stream of
+ * @state if @strm is a copy of its struct that the library rejects.
  */
 void native_stream_end(NativeStreams *all, target_ulong strm, uint64_t state);
 
@@ -156,8 +157,9 @@ NativeStream *native_stream_known(NativeStreams *all, target_ulong strm,
  * @io: input and output of the guest's struct; updated
  * @action: for NativeCoder.code()
  *
- * Decode until input or room for output ends, or code() returns false.  The
- * guest gets its signals in between, and then makes the call again.
+ * Decode until there is no more input or room for output, or code() returns
+ * false.  If a signal is pending, stop early: the guest repeats the call after
+ * its handler.
  *
  * Returns: false if the guest's own code must make the call.
  */
@@ -175,7 +177,7 @@ bool native_stream_run(NativeStreams *all, NativeTry *call, NativeStream *s,
 void native_stream_enter(NativeTry *call, NativeStream *s);
 void native_stream_leave(NativeStream *s);
 
-/* Whether any stream is the host's */
+/* Whether the host decodes any stream, alone or beside the guest */
 bool native_streams_used(void);
 
 /**
@@ -206,7 +208,8 @@ void native_write(NativeTry *call, target_ulong addr, const void *buf,
  * @g: where to copy it to
  * @size: its size
  *
- * Returns: false if it cannot be read: leave that to the guest's own code.
+ * Returns: false if the struct is not readable; the guest's own code must then
+ * make the call.
  */
 bool native_read_struct(NativeTry *call, target_ulong addr, void *g,
                         size_t size);
@@ -217,11 +220,13 @@ bool native_read_struct(NativeTry *call, target_ulong addr, void *g,
  * @addr: guest address
  * @len: bytes
  *
- * Let the host's library read guest memory until native_end_read().  It must
- * hold no resources: it does not return if another thread unmaps the memory.
+ * Let the host's library read guest memory until native_end_read().  The
+ * library must not hold locks or memory meanwhile: if another thread unmaps the
+ * memory, the call does not return.
  *
- * Returns: a host pointer; or NULL if the guest's own code must read it, since
- * it is inaccessible, has its tags checked, or is so long as to delay signals.
+ * Returns: a host pointer; or NULL if the guest's own code must make the call:
+ * the memory is inaccessible, tags are checked, or reading it would delay
+ * signals.
  */
 const void *native_begin_read(NativeTry *call, target_ulong addr,
                               target_ulong len);
@@ -233,7 +238,7 @@ void native_end_read(void);
  * @addr: guest address of a struct
  * @len: its size, at most a page
  *
- * Raise the guest's signal if it cannot be written.
+ * Raise the guest's signal if the struct cannot be read and written.
  */
 void native_touch(NativeTry *call, target_ulong addr, size_t len);
 
@@ -247,7 +252,7 @@ uint64_t native_get(NativeTry *call, target_ulong addr, size_t size);
 void native_put(NativeTry *call, target_ulong addr, uint64_t value,
                 size_t size);
 
-/* A field of a guest's struct, of which G is a copy: native_read() */
+/* A field of G, the copy of a guest's struct that native_read() made */
 #define NATIVE_GET(G, FIELD) \
     (sizeof((G)->FIELD) == 4 ? tswap32((G)->FIELD) : tswap64((G)->FIELD))
 #define NATIVE_PUT(G, FIELD, VALUE) \

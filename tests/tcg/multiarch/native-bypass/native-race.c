@@ -2,10 +2,10 @@
  * Native bypass: another thread changes what a call reads
  *
  * The thread changes characters, and adds and removes NULs, in operands that
- * end before an inaccessible page.  A call must raise no signal, a loop over
- * characters could give its result, and its output is terminated and within
- * the bounds.  Then, another thread writes beside a destination, and none of
- * its writes may be lost; and a destination is not read.
+ * end before an inaccessible page.  A call must raise no signal.  Its result
+ * must be one that a loop over characters could give.  Its output must be
+ * terminated and within bounds.  Two more tests: a call must not undo another
+ * thread's writes beside the destination, and must not read the destination.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,10 +22,10 @@
 #include "native-test.h"
 
 #define MAX_BYTES   (32 * 1024)
-#define APART       (2 << 20)       /* so far apart: copied in one pass */
+#define APART       (2 << 20)       /* helpers copy this in one pass */
 #define CALLS       40              /* of each kind, at least */
-#define MAX_MS      3               /* of calls, at least; */
-#define MAX_MS_INT  40              /* comparisons seldom look twice */
+#define MIN_MS      3               /* time for each kind of call */
+#define MIN_MS_INT  40              /* comparisons seldom read twice */
 
 static char *end[2];                /* of the operands */
 
@@ -86,7 +86,7 @@ static void fill(char *p, size_t width, size_t n, int letter, bool string)
     }
 }
 
-/* Letters have fewer zero bytes in a row than a NUL. */
+/* Bytes of two letters never look like a wide NUL. */
 static bool has_nul(const char *p, size_t width, size_t n)
 {
     return memmem(p, n * width, (wchar_t []) { 0 }, width);
@@ -97,7 +97,7 @@ static struct {
     const NativeFunction *f;
     size_t n, size[2];
     char *at[2];
-    int sign;                   /* of an int result; if 1, also 0 */
+    int sign;                   /* of an int result; 1 allows 0, too */
 } now;
 
 /* The first operand before a call */
@@ -136,8 +136,8 @@ static void call_often(void)
     const NativeFunction *f = now.f;
     const bool string = f->op[1] == TYPE_str;
     const unsigned begun = now_ms();
-    const unsigned ms = f->result == TYPE_int && now.sign > 0 ? MAX_MS_INT
-                                                              : MAX_MS;
+    const unsigned ms = f->result == TYPE_int && now.sign > 0 ? MIN_MS_INT
+                                                              : MIN_MS;
     const int failed = failures;
 
     do {
@@ -172,7 +172,7 @@ static void test_function(const NativeFunction *f, size_t n, int letter,
     now.n = n;
     now.sign = letter == 'a' ? 1 : -1;
     for (unsigned k = 0; k < 2; k++) {
-        /* memccpy() finds its character at the end at the latest. */
+        /* A source ends in NUL, so that memccpy() of NUL stops there. */
         bool string = k == 1 || f->op[k] == TYPE_str || f->op[k] == TYPE_strp;
 
         now.size[k] = k == 0 && cat ? n / 2 + n : n;
@@ -187,7 +187,7 @@ static void test_function(const NativeFunction *f, size_t n, int letter,
     }
     memcpy(image, now.at[0], now.size[0] * f->width);
 
-    /* Change the source if there is one: fills have none. */
+    /* Change the source; for memset() and the like, the destination. */
     set_spot(0, now.at[f->writes ? last : 0], n / 4, f->width,
              f->writes && last ? letter : 'a', 'b');
     set_spot(1, now.at[last], n / 2, f->width, last ? letter : 'a', 0);
@@ -200,7 +200,7 @@ static void test_function(const NativeFunction *f, size_t n, int letter,
     pthread_join(thread, NULL);
 }
 
-/* Bytes on both sides of a destination, which count up */
+/* The bytes before and behind a destination; a thread increments them. */
 static unsigned char *beside[2];
 
 static void *count_up(void *arg)
@@ -235,7 +235,7 @@ static void test_beside(const NativeFunction *f)
     *beside[0] = *beside[1] = 0;
     done = false;
     thread = start(count_up, NULL);
-    for (int i = 0; i < CALLS || now_ms() - begun < MAX_MS; i++) {
+    for (int i = 0; i < CALLS || now_ms() - begun < MIN_MS; i++) {
         uintptr_t args[NATIVE_ROW_ARGS];
         char *string;
 
@@ -259,9 +259,9 @@ static long page_faults(void)
 }
 
 /*
- * A destination need not be read: then, new memory takes one page fault for
- * each page, as with stores, and not two.  QEMU's own tables grow, with page
- * faults, during some of the calls.
+ * A call that only writes new memory takes one page fault for each page, as
+ * stores do.  A call that reads it first takes two.  QEMU's own tables cause
+ * more faults during some calls.
  */
 static void test_unread(const NativeFunction *f)
 {
