@@ -1,5 +1,5 @@
 /*
- * Native bypass: the option and how the guest library gets loaded
+ * Native bypass: the option, and how the guest library gets loaded
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -41,12 +41,34 @@ void native_bypass_init(bool plugins);
 
 /**
  * native_bypass_start:
+ *
+ * Guard the end of the guest's address space, once the program is loaded.
+ */
+void native_bypass_start(void);
+
+/**
+ * native_bypass_lib:
+ * @must_fit: set to whether LIB is from the command line; a LIB from the
+ *            environment need not fit this program
+ *
+ * Returns: LIB's absolute path; NULL with "auto" and without the option.
+ */
+const char *native_bypass_lib(bool *must_fit);
+
+/**
+ * native_bypass_logs:
+ *
+ * Returns: whether -d was given: LOG_TRACE may be set without it.
+ */
+bool native_bypass_logs(void);
+
+/**
+ * native_bypass_preload:
  * @info: the program as loaded
  *
- * Guard the end of the guest's address space.  Make the guest's loader load
- * LIB, or warn if no loader can.
+ * Make the guest's loader load LIB, or report why it does not.
  */
-void native_bypass_start(struct image_info *info);
+void native_bypass_preload(struct image_info *info);
 
 /**
  * native_bypass_is_preload:
@@ -110,7 +132,11 @@ static inline void native_bypass_init(bool plugins)
 {
 }
 
-static inline void native_bypass_start(struct image_info *info)
+static inline void native_bypass_start(void)
+{
+}
+
+static inline void native_bypass_preload(struct image_info *info)
 {
 }
 

@@ -34,6 +34,4 @@
 
 DEF_HELPER_FLAGS_6(native_try, TCG_CALL_NO_WG, i32, env, ptr, tl, tl, tl, tl)
 DEF_HELPER_FLAGS_0(native_tried, TCG_CALL_NO_RWG_SE, tl)
-DEF_HELPER_FLAGS_2(native_resolver, TCG_CALL_NO_WG, void, env, i64)
-DEF_HELPER_FLAGS_2(native_resolved, TCG_CALL_NO_WG, void, env, i64)
 DEF_HELPER_FLAGS_1(native_bypass_count, TCG_CALL_NO_RWG, void, ptr)

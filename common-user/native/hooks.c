@@ -5,19 +5,11 @@
  * call. It searches the table of hooks at translation, not at each call.
  * mmap_lock protects the table.
  *
- * No symbol names the entry of an STT_GNU_IFUNC function: a resolver returns
- * it. So the hook at a resolver's entry adds a hook at the return address, and
- * that one hooks the result.
- *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
 #include "cpu.h"
-#include "accel/tcg/cpu-ldst.h"
-#include "accel/tcg/getpc.h"
-#include "exec/helper-proto-common.h"
-#include "exec/helper-gen-common.h"
 #include "exec/mmap-lock.h"
 #include "exec/page-protection.h"
 #include "exec/tb-flush.h"
@@ -27,31 +19,11 @@
 #include "user/page-protection.h"
 #include "user/tb-cache.h"
 #include "trace/trace-linux_user.h"
-
-#define HELPER_H "common-user/native/helper.h"
-#include "exec/helper-proto.h.inc"
-#include "exec/helper-gen.h.inc"
-#undef HELPER_H
+#include "hooks.h"
 
 #ifndef native_second_entry
 #define native_second_entry(code)   0
 #endif
-
-typedef enum NativeHookKind {
-    NATIVE_HOOK_CALL,
-    NATIVE_HOOK_RESOLVER,
-    NATIVE_HOOK_RESOLVED,       /* a resolver's return address */
-} NativeHookKind;
-
-typedef struct NativeHook {
-    vaddr pc;                   /* with the Thumb bit */
-    NativeHookKind kind;
-    const NativeFunction *fn;   /* NULL if unknown or ambiguous */
-    /* Code that must not change; for a resolver, all its library's code */
-    vaddr first, last;
-    uint8_t code[NATIVE_CODE];  /* at a function's entry */
-    unsigned behind;            /* of a second entry: its distance, or 0 */
-} NativeHook;
 
 /* Sorted by pc */
 static GArray *hooks;
@@ -62,12 +34,6 @@ static vaddr code_first = -1, code_last;
 
 /* Range known to contain no hook (cache of the last miss) */
 static vaddr gap_first, gap_last;
-
-/* The resolver that this thread has entered */
-static __thread struct {
-    NativeHook hook;
-    target_ulong return_pc, return_sp;
-} entered_resolver;
 
 static NativeHook *hook_at(unsigned i)
 {
@@ -98,7 +64,7 @@ static void hooks_changed(void)
     gap_last = 0;
 }
 
-static NativeHook *find_hook(vaddr pc)
+NativeHook *native_hook_find(vaddr pc)
 {
     unsigned i;
 
@@ -127,11 +93,7 @@ static bool is_stream_hook(const NativeHook *hook)
     return hook->fn && hook->fn->is_stream;
 }
 
-/*
- * Remove the hooks that depend on code in this range. A resolver's hook depends
- * on all code of its library: the resolver may later return a function that has
- * changed.
- */
+/* Remove the hooks that depend on code in this range. */
 static void remove_hooks_of(vaddr first, vaddr last)
 {
     const NativeLibrary *unused = NULL;
@@ -173,13 +135,12 @@ static Notifier code_change_notifier = { .notify = code_may_change };
 /* Is there a hook at @pc?  The addresses of Thumb hooks are odd. */
 static bool is_hooked(vaddr pc)
 {
-    return find_hook(pc) || find_hook(pc | 1);
+    return native_hook_find(pc) || native_hook_find(pc | 1);
 }
 
-/* Returns true if @new was added or has replaced a stale hook. */
-static bool add_hook(const NativeHook *new)
+bool native_hook_add(const NativeHook *new)
 {
-    NativeHook *old = find_hook(new->pc);
+    NativeHook *old = native_hook_find(new->pc);
 
     g_assert(have_mmap_lock());
     if (old && old->fn && old->fn->lib &&
@@ -189,7 +150,7 @@ static bool add_hook(const NativeHook *new)
         *old = *new;
         return true;
     }
-    if (old && (old->kind != new->kind || old->fn == new->fn || !new->fn)) {
+    if (old && (old->gen != new->gen || old->fn == new->fn || !new->fn)) {
         return false;
     }
     /* TBs may have been translated without this hook. */
@@ -205,7 +166,7 @@ static bool add_hook(const NativeHook *new)
         tb_cache_skip = is_hooked;
     }
     trace_native_bypass_hook(new->pc, new->fn ? new->fn->name : "",
-                             new->kind);
+                             !new->gen);
     g_array_insert_val(hooks, hook_index(new->pc), *new);
     code_first = MIN(code_first, new->first);
     code_last = MAX(code_last, new->last);
@@ -217,7 +178,7 @@ bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn, vaddr last,
                              const uint8_t *code)
 {
     NativeHook hook = {
-        .pc = pc, .kind = NATIVE_HOOK_CALL, .fn = fn,
+        .pc = pc, .fn = fn,
         .first = pc & -2, .last = MIN(last, pc + NATIVE_LONGEST),
     };
     bool is_new;
@@ -227,7 +188,7 @@ bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn, vaddr last,
     if (page_get_flags(pc) & PAGE_WRITE_ORG) {
         return false;
     }
-    is_new = add_hook(&hook);
+    is_new = native_hook_add(&hook);
     hook.behind = native_second_entry(code);
     if (hook.behind) {
         hook.pc += hook.behind;
@@ -235,25 +196,13 @@ bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn, vaddr last,
         memset(hook.code, 0, sizeof(hook.code));
         memcpy(hook.code, code + hook.behind, NATIVE_CODE - hook.behind);
         if (!(page_get_flags(hook.pc) & PAGE_WRITE_ORG)) {
-            add_hook(&hook);
+            native_hook_add(&hook);
         }
     }
     return is_new;
 }
 
-bool native_bypass_hook_resolver(vaddr pc, const NativeFunction *fn,
-                                 vaddr first, vaddr last)
-{
-    NativeHook hook = {
-        .pc = pc, .kind = NATIVE_HOOK_RESOLVER, .fn = fn,
-        .first = first, .last = last,
-    };
-
-    return add_hook(&hook);
-}
-
-/* Number of known bytes at the entry, within its page */
-static size_t code_size(vaddr pc, unsigned behind)
+size_t native_hook_code_size(vaddr pc, unsigned behind)
 {
     return MIN(NATIVE_CODE - behind, -(pc | TARGET_PAGE_MASK));
 }
@@ -263,7 +212,7 @@ static bool is_patched(DisasContextBase *db, const NativeHook *hook)
 {
     CPUArchState *env = cpu_env(tcg_ctx->cpu);
 
-    for (size_t i = 0; i < code_size(hook->pc, hook->behind); i++) {
+    for (size_t i = 0; i < native_hook_code_size(hook->pc, hook->behind); i++) {
         if (translator_ldub(env, db, hook->pc + i) != hook->code[i]) {
             return true;
         }
@@ -274,83 +223,26 @@ static bool is_patched(DisasContextBase *db, const NativeHook *hook)
 const NativeFunction *native_bypass_find_hooked(DisasContextBase *db,
                                                 vaddr pc)
 {
-    NativeHook *hook = find_hook(pc);
+    NativeHook *hook = native_hook_find(pc);
 
     if (!hook) {
         return NULL;
     }
     translator_not_kept();
-    switch (hook->kind) {
-    case NATIVE_HOOK_CALL:
-        /* A TB that contains the first entry has made or declined it there. */
-        if (!hook->fn || native_bypass_is_excluded(hook->fn) ||
-            (hook->behind && pc - hook->behind >= db->pc_first) ||
-            is_patched(db, hook)) {
-            return NULL;
-        }
-        /*
-         * If the page has a breakpoint, the guest's own function runs, so that
-         * gdb sees it. A stream stays native: its state is in QEMU.
-         */
-        return tb_cflags(db->tb) & CF_BP_PAGE && !hook->fn->is_stream
-            ? NULL : hook->fn;
-    case NATIVE_HOOK_RESOLVER:
-        gen_helper_native_resolver(tcg_env, tcg_constant_i64(pc));
-        return NULL;
-    case NATIVE_HOOK_RESOLVED:
-        gen_helper_native_resolved(tcg_env, tcg_constant_i64(pc));
+    if (hook->gen) {
+        hook->gen(pc);
         return NULL;
     }
-    g_assert_not_reached();
-}
-
-/* At the entry of a resolver: hook its return address. */
-void HELPER(native_resolver)(CPUArchState *env, uint64_t pc)
-{
-    target_ulong return_sp, return_pc;
-    NativeHook *hook;
-
-    entered_resolver.hook.fn = NULL;
-    return_pc = native_return_to(env, &return_sp, GETPC());
-    mmap_lock();
-    hook = find_hook(pc);
-    if (hook && hook->fn) {
-        NativeHook return_hook = {
-            .pc = return_pc, .kind = NATIVE_HOOK_RESOLVED,
-            .first = return_pc & -2, .last = return_pc,
-        };
-
-        entered_resolver.hook = *hook;
-        entered_resolver.return_pc = return_pc;
-        entered_resolver.return_sp = return_sp;
-        add_hook(&return_hook);
+    /* A TB that contains the first entry has made or declined it there. */
+    if (!hook->fn || native_bypass_is_excluded(hook->fn) ||
+        (hook->behind && pc - hook->behind >= db->pc_first) ||
+        is_patched(db, hook)) {
+        return NULL;
     }
-    mmap_unlock();
-}
-
-/* At the return address: hook the resolver's result, a function's entry. */
-void HELPER(native_resolved)(CPUArchState *env, uint64_t pc)
-{
-    const NativeHook *resolver = &entered_resolver.hook;
-    const NativeFunction *fn = resolver->fn;
-    target_ulong sp, entry = native_returned(env, &sp);
-
-    if (!fn || entered_resolver.return_pc != pc ||
-        entered_resolver.return_sp != sp) {
-        return;
-    }
-    entered_resolver.hook.fn = NULL;
-    if (entry >= resolver->first && entry <= resolver->last) {
-        uint8_t code[NATIVE_CODE] = {};
-
-        for (size_t i = 0; i < code_size(entry, 0); i++) {
-            code[i] = cpu_ldub_data_ra(env, entry + i, GETPC());
-        }
-        mmap_lock();
-        /* The library may be unmapped by now. */
-        if (find_hook(resolver->pc)) {
-            native_bypass_hook_call(entry, fn, resolver->last, code);
-        }
-        mmap_unlock();
-    }
+    /*
+     * If the page has a breakpoint, the guest's own function runs, so that
+     * gdb sees it. A stream stays native: its state is in QEMU.
+     */
+    return tb_cflags(db->tb) & CF_BP_PAGE && !hook->fn->is_stream
+        ? NULL : hook->fn;
 }
