@@ -1,8 +1,8 @@
 /*
- * TBs kept in a file: 2008's NaNs on MIPS (o32, no C library is built for them)
+ * TBs kept in a file: NaNs of 2008 on MIPS (o32, as no C library has them)
  *
- * Exit with the lowest byte of what a NaN is as an integer.  With an argument,
- * return from a signal handler before that.
+ * With an argument, return from a signal handler first.  Then check FCR31's
+ * rounding mode, which the handler changes, and what a NaN is as an integer.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -26,22 +26,25 @@ static long call(long number, long a, long b, long c, long d)
 
 static void handler(int sig)
 {
+    int down = 3;
+
+    asm volatile("ctc1 %0, $31" : : "r"(down));
 }
 
-__attribute__((used)) static void start(const int *argc)
+static void __attribute__((used)) start(const int *argc)
 {
     static const struct sigaction sa = { .sa_handler = handler };
-    static volatile double nan = __builtin_nan("");
-    int result;
-    double d = nan;
+    double d = __builtin_nan("");
+    int result, fcr31;
 
     if (*argc > 1) {
         call(__NR_rt_sigaction, SIGUSR1, (long)&sa, 0, sizeof(sa.sa_mask));
         call(__NR_kill, call(__NR_getpid, 0, 0, 0, 0), SIGUSR1, 0, 0);
     }
-    asm("cvt.w.d %1, %1\n\t"
-        "mfc1    %0, %1" : "=r"(result), "+f"(d));
-    call(__NR_exit, result & 255, 0, 0, 0);
+    asm volatile("cfc1    %1, $31\n\t"
+                 "cvt.w.d %2, %2\n\t"
+                 "mfc1    %0, %2" : "=r"(result), "=r"(fcr31), "+f"(d));
+    call(__NR_exit, result ? 1 : fcr31 & 3 ? 2 : 0, 0, 0, 0);
 }
 
 asm(".globl  __start\n"
