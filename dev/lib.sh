@@ -39,6 +39,9 @@ say() { printf '== %s: %s\n' "$STEP" "$*"; }
 warn() { printf 'make: %s: warning: %s\n' "$STEP" "$*" >&2; }
 die() { printf 'make: %s: %s\n' "$STEP" "$*" >&2; exit 1; }
 
+case $JOBS in
+'' | 0* | *[!0-9]*) die "JOBS=$JOBS: give a number" ;;
+esac
 case $ROOT in
 *[[:space:]:]*) die "$ROOT: the path has a blank or a colon, which QEMU's build does not take; clone elsewhere" ;;
 esac
