@@ -27,7 +27,7 @@ bool elf_file_read(const ElfFile *elf, void *buf, uint64_t offset,
     return offset <= INT64_MAX && pread(elf->fd, buf, size, offset) == size;
 }
 
-/* A part of the file, followed by a NUL, or NULL. */
+/* Returns a copy of a part of the file and a NUL after it; or NULL. */
 static void *read_table(const ElfFile *elf, uint64_t offset, uint64_t size)
 {
     g_autofree char *data = NULL;
@@ -150,7 +150,7 @@ static void *read_section(const ElfFile *elf, const struct elf_shdr *s)
 static bool is_guest_isa(const struct elf_sym *sym)
 {
 #ifdef TARGET_MIPS
-    /* MIPS16 and microMIPS: STO_MIPS16, STO_MIPS_ISA */
+    /* Not MIPS16 (STO_MIPS16), nor microMIPS (in the mask STO_MIPS_ISA) */
     return (sym->st_other & 0xf0) != 0xf0 && (sym->st_other & 0xc0) != 0x80;
 #else
     return true;

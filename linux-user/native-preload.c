@@ -1,9 +1,8 @@
 /*
  * Native bypass: how the guest library gets loaded
  *
- * The guest's loader finds the library in /etc/ld.so.preload, which has one
- * more line only when the loader reads it.  Neither the guest's environment
- * nor its files are changed.
+ * QEMU adds a line to what the guest's loader reads from /etc/ld.so.preload.
+ * It changes neither that file nor the guest's environment.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -103,7 +102,7 @@ static struct elf_phdr *guest_phdrs(abi_ulong base, int *count,
                        *count * sizeof(*phdrs))) {
         return NULL;
     }
-    /* The first PT_LOAD is at @base, and they are in order. */
+    /* PT_LOADs are in order, and the first one, assigned last, is at @base. */
     for (int i = *count - 1; i >= 0; i--) {
         phdrs[i].p_type = tswap32(phdrs[i].p_type);
         phdrs[i].p_vaddr = tswapal(phdrs[i].p_vaddr);
@@ -160,7 +159,7 @@ static GStrv guest_dynamic(abi_ulong base, abi_ulong wanted)
             dynamic = bias + phdrs[i].p_vaddr;
         }
     }
-    /* Two passes, as DT_STRTAB may come last; bounded, as DT_NULL may lack. */
+    /* Two passes, as DT_STRTAB may come last; limited, for want of DT_NULL */
     for (int pass = 0; dynamic && pass < 2; pass++) {
         abi_ulong at = dynamic;
 
@@ -186,8 +185,8 @@ static GStrv guest_dynamic(abi_ulong base, abi_ulong wanted)
 
 /*
  * The name of a library that the program at @base needs and that interposes
- * the same functions to check their arguments; or NULL.  That library must
- * come first: AddressSanitizer's refuses to run otherwise.
+ * LIB's functions to check their arguments; or NULL.  That library must come
+ * first: AddressSanitizer's library refuses to run otherwise.
  */
 static char *find_checker(abi_ulong base)
 {
@@ -227,21 +226,20 @@ static bool lists_only(struct image_info *info, bool by_hand)
             return true;
         }
         if (strcmp(arg, "--inhibit-cache")) {
-            /* The other options take an argument. */
+            /* All other options before a program take an argument. */
             i++;
         }
     }
     return trace;
 }
 
-/*
- * The text for the loader to read, NULL once it has read it; and the guest
- * address of the file name that it opens.
- */
+/* The text for the loader to read; NULL once it has read it */
 static char *preload_text;
+
+/* Guest address of the file's name in the loader */
 static abi_ulong preload_name;
 
-/* @wrong: whether to warn, since the user cannot have meant it */
+/* @wrong: the user cannot have meant it: warn if LIB must fit */
 static void nothing_preloaded(struct image_info *info, bool wrong,
                               const char *why)
 {
@@ -299,8 +297,8 @@ void native_bypass_preload(struct image_info *info)
         return;
     }
     /*
-     * Other libraries may interpose these functions, too, and come first.
-     * Those that only make them faster, as on Raspbian, come after ours.
+     * The file's libraries may interpose these functions, too: LIB comes after
+     * them.  Those that only make them faster, as on Raspbian, come after LIB.
      */
     g_file_get_contents(path(PRELOAD), &real, NULL, NULL);
     text = real && (strstr(real, "libarmmem") || strstr(real, "libcofi"))

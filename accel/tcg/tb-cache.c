@@ -2,11 +2,11 @@
  * TBs kept in a file, for later and concurrent processes
  *
  * One file holds the TBs of all programs that one user runs with one
- * configuration.  It has three parts; records are only appended:
+ * configuration.  It has three parts:
  *
  *   header    4 KiB: the configuration, and the end of the records
  *   index     a hash table of 64-bit words: half of a hash, a record's offset
- *   records   one TB each, never changed again
+ *   records   one TB each; processes append records, and change none
  *
  * Processes map the file read-only at its full size, which is mostly a hole.
  * No process maps it writable, as a 64-bit guest can write to all memory that
@@ -66,9 +66,9 @@
 #define PENDING_MAX     (64 * MiB)
 #define PENDING_SAVE    (256 * KiB)
 /*
- * A full file, with less than REPLACE_BYTES of room, is deleted by a process
- * that has more than REPLACE_BYTES to add, if the file is older than
- * REPLACE_AGE seconds.  The next process makes a new one.
+ * A process that has more than REPLACE_BYTES to add deletes the file if less
+ * than REPLACE_BYTES is free and the file is older than REPLACE_AGE seconds.
+ * The next process makes a new one.
  */
 #define REPLACE_BYTES   (256 * KiB)
 #define REPLACE_AGE     600
@@ -133,7 +133,7 @@ typedef struct IndexPage {
 bool tb_cache_on;
 bool (*tb_cache_skip)(vaddr pc);
 
-/* All below is protected by mmap_lock. */
+/* mmap_lock protects this; only tb_cache_fault() reads it without. */
 static struct {
     char *dir;
     char *name;
@@ -266,8 +266,8 @@ uint32_t tb_cache_number(uint64_t cs_base, uint32_t flags, uint32_t cflags)
 }
 
 /*
- * A number for how generated code adds guest_base: not at all if it is 0, as a
- * displacement, or from a register.
+ * A number that tells how generated code adds guest_base: 0 if it does not, a
+ * displacement's value, or 1 if it adds a register.
  */
 static uint64_t memory_kind(void)
 {
@@ -310,11 +310,11 @@ static uint64_t key_hash(vaddr pc, uint64_t cs_base, uint32_t flags,
 }
 
 /*
- * The slots to probe for a TB, in order.  TBs of one guest page are close
+ * The @i-th slot to probe for a TB.  TBs of one guest page are close
  * together, so that a short process touches few pages of the index.
- * Position-dependent programs have the same addresses, so the slot of a
- * program's own code depends on the program, too.  If the first half of the
- * probes finds no room, the second half starts at another slot.
+ * Position-dependent programs are loaded at the same addresses, so the slot
+ * of a program's own code depends on the program, too.  If the first half of
+ * the probes finds no room, the second half starts at another slot.
  */
 static uint64_t slot_at(vaddr pc, uint64_t hash, unsigned i)
 {
@@ -406,7 +406,7 @@ static const TBCacheRecord *record_of(uint64_t entry, uint64_t hash)
            ? record_at((uint32_t)entry * (uint64_t)CACHE_ALIGN) : NULL;
 }
 
-/* Whether TBs of this page can be kept.  Sets the flags that matter. */
+/* Whether TBs of this page can be kept.  If so, sets the flags that matter. */
 static bool page_is_kept(vaddr pc, uint32_t *page_flags)
 {
     int flags = page_get_flags(pc);
@@ -423,7 +423,7 @@ static bool page_is_kept(vaddr pc, uint32_t *page_flags)
     return true;
 }
 
-/* Whether page_is_kept() for both pages of @rec, with its flags. */
+/* Whether TBs of both pages of @rec can be kept, and their flags are @rec's. */
 static bool pages_are_as(const TBCacheRecord *rec)
 {
     vaddr last = rec->pc + rec->guest_size - 1;
@@ -532,7 +532,7 @@ int tb_cache_take(const TBCacheRecord *rec, TranslationBlock *tb, void *buf)
         tb->jmp_reset_offset[i] = rec->jmp_reset_offset[i];
         tb->jmp_insn_offset[i] = rec->jmp_insn_offset[i];
     }
-    /* is_intact() is last: others may truncate or clear the file. */
+    /* is_intact() after the copy, as others may truncate or clear the file */
     if (!states_are_as(rec) || !place_code(rec, buf) || !is_intact(rec)) {
         return 0;
     }
@@ -689,7 +689,7 @@ void tb_cache_made(const TBCacheRecord *found, const TranslationBlock *tb,
     r->sum = record_sum(r, rec.size);
     g_ptr_array_add(cache.tbs, (void *)tb);
 
-    /* Not if the guest has other threads: they could see the descriptor. */
+    /* Do not save beside other threads: they could see the descriptor. */
     if (out->len > PENDING_SAVE && !CPU_NEXT(first_cpu)) {
         tb_cache_save(false);
     }
@@ -699,7 +699,7 @@ void tb_cache_made(const TBCacheRecord *found, const TranslationBlock *tb,
  * Files
  */
 
-/* Whether @fd has @type and is the user's, with no mode bit of @others. */
+/* Whether @fd has @type, belongs to the user, and has no mode bit of @others */
 static bool is_own(int fd, mode_t type, mode_t others, struct stat *st)
 {
     return !fstat(fd, st) && (st->st_mode & S_IFMT) == type &&
@@ -851,8 +851,9 @@ static bool use_file(int dirfd)
 }
 
 /*
- * Create the file, unless another process has done so meanwhile.  Do not map
- * this descriptor: the mapping would keep the lock and could be made writable.
+ * Create the file, unless another process has done so meanwhile.  The caller
+ * opens it again to map it: a mapping of this descriptor would keep the lock
+ * and could be made writable.
  */
 static bool begin_file(int dirfd, uint64_t max_size)
 {
@@ -869,7 +870,7 @@ static bool begin_file(int dirfd, uint64_t max_size)
              pread(fd, h, HEADER_SIZE, 0) == HEADER_SIZE &&
              header_is_right(h, &st);
         if (!ok) {
-            /* incomplete or damaged: do not change it, as others map it */
+            /* Incomplete or damaged: do not repair it, as others map it. */
             unlinkat(dirfd, cache.name, 0);
         }
     }
@@ -1071,7 +1072,9 @@ static void write_index(int fd)
 /*
  * Prepare cache.pending for a write at file offset @start, of at most @room
  * bytes.  Drop a record if its TB is invalid, if the file has that record, or
- * if there is no slot or room.
+ * if there is no slot or room.  Enter the others into the index.
+ *
+ * Returns: the number of records left.
  */
 static unsigned long drop_unwanted(uint64_t start, uint64_t room)
 {

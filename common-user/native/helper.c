@@ -122,7 +122,7 @@ static inline NativeOperand native_operand(CPUArchState *env, target_ulong addr,
     return (NativeOperand) { addr, g2h_untagged(untagged), access };
 }
 
-/* The operand @bytes above @op */
+/* The operand that begins @bytes after @op */
 static inline NativeOperand native_behind(const NativeOperand *op, size_t bytes,
                                           NativeAccess access)
 {
@@ -179,7 +179,7 @@ static inline void native_check(CPUArchState *env, const NativeOperand *op,
 }
 
 /*
- * True if @n characters of @size bytes are in one page, and tags unchecked.
+ * True if @n characters of @size bytes are in a page and tags are not checked.
  * Such a call needs no limit, and faults before it writes anything.
  */
 static inline bool native_is_short(CPUArchState *env, const NativeOperand *op,
@@ -201,7 +201,7 @@ static bool native_pages_good(const NativeOperand *dst,
                             PAGE_WRITE);
 }
 
-/* Not inline, as short calls would save more registers. */
+/* Not inline: short calls would have to save more registers, too. */
 static __attribute__((noinline)) void
 native_try(CPUArchState *env, size_t copy, size_t more, int fill)
 {
@@ -272,7 +272,7 @@ static inline bool native_one_pass(CPUArchState *env, const NativeOperand *dst,
  * character, a constant, as in host-string.h. Lengths are in characters.
  */
 
-/* Not inline, as short calls would save more registers. */
+/* Not inline: short calls would have to save more registers, too. */
 static __attribute__((noinline)) size_t
 native_copy_long(CPUArchState *env, target_ulong n, size_t size)
 {
@@ -319,7 +319,7 @@ target_ulong HELPER(native_wmemmove)(CPUArchState *env, target_ulong dst,
     return dst;
 }
 
-/* Some guests pass overlapping operands. The host's memcpy() is no faster. */
+/* Some guests pass overlapping operands. The host's memmove() is as fast. */
 target_ulong HELPER(native_memcpy)(CPUArchState *env, target_ulong dst,
                                    target_ulong src, target_ulong n)
 {
@@ -1141,8 +1141,8 @@ static uint64_t native_first_bad_within(const NativeOperand *op,
 
 /*
  * Whether the page table allows the faulting access. If so, another thread has
- * fixed the page, or QEMU had write-protected a page with TBs. On some hosts
- * host_signal_write() misses stores, so @access_type may say load.
+ * made the page accessible, or QEMU had write-protected a page with TBs. On
+ * some hosts host_signal_write() misses stores, so @access_type may say load.
  */
 static bool native_is_allowed(uint64_t fault, MMUAccessType access_type)
 {
@@ -1167,7 +1167,7 @@ static bool native_is_allowed(uint64_t fault, MMUAccessType access_type)
     return !write || !again;
 }
 
-/* Find the first byte that the page table forbids: native_bypass_fault(). */
+/* Find the first byte that the page table forbids, for native_bypass_fault() */
 static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
                                abi_ulong *guest_addr)
 {
@@ -1182,8 +1182,8 @@ static void native_first_fault(uint64_t fault, MMUAccessType *access_type,
 
     /*
      * If no byte of the nearest operand up to the fault is forbidden, the
-     * fault is in the other one, and the call has got as far in both. So this
-     * checks no byte behind an operand.
+     * fault is in the other one. A call gets equally far in both operands: so
+     * search the other one only up to the offset found in the first.
      */
     bad[nearest] = native_first_bad(&op[nearest], last);
     if (bad[nearest] != -1) {

@@ -1,8 +1,8 @@
 /*
  * Native bypass: calls by address
  *
- * QEMU translates the entry of a known function in a guest library to a native
- * call. It searches the table of hooks at translation, not at each call.
+ * QEMU translates the entry of a known function in a guest library into a
+ * native call. It searches the table of hooks at translation, not at each call.
  * mmap_lock protects the table.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -40,7 +40,7 @@ static NativeHook *hook_at(unsigned i)
     return &g_array_index(hooks, NativeHook, i);
 }
 
-/* The first hook at @pc or above, or native_hook_count. */
+/* The index of the first hook at @pc or above, or native_hook_count. */
 static unsigned hook_index(vaddr pc)
 {
     unsigned low = 0, high = native_hook_count;
@@ -80,10 +80,10 @@ NativeHook *native_hook_find(vaddr pc)
     return NULL;
 }
 
-/* The caller calls hooks_changed(). */
+/* The caller must call hooks_changed() afterwards. */
 static void remove_hook(unsigned i)
 {
-    /* Its TB may be outside the range that the caller has invalidated. */
+    /* Its TBs may be outside the changed range, and so still be valid. */
     tb_flush_page(hook_at(i)->pc);
     g_array_remove_index(hooks, i);
 }
@@ -93,11 +93,19 @@ static bool is_stream_hook(const NativeHook *hook)
     return hook->fn && hook->fn->is_stream;
 }
 
+/* Keep all stream hooks of a library or none: QEMU must see each call. */
+static void remove_stream_hooks(const NativeLibrary *lib)
+{
+    for (unsigned i = hooks->len; i-- > 0;) {
+        if (is_stream_hook(hook_at(i)) && hook_at(i)->fn->lib == lib) {
+            remove_hook(i);
+        }
+    }
+}
+
 /* Remove the hooks that depend on code in this range. */
 static void remove_hooks_of(vaddr first, vaddr last)
 {
-    const NativeLibrary *unused = NULL;
-
     if (last < code_first || first > code_last) {
         return;
     }
@@ -110,14 +118,9 @@ static void remove_hooks_of(vaddr first, vaddr last)
         if (!is_stream_hook(hook)) {
             remove_hook(i);
         } else if (!hook->fn->lib->is_used()) {
-            /* A used library keeps its hooks: is_patched() protects them. */
-            unused = hook->fn->lib;
-        }
-    }
-    /* Keep all stream hooks of a library or none: QEMU must see each call. */
-    for (unsigned i = hooks->len; unused && i-- > 0;) {
-        if (is_stream_hook(hook_at(i)) && hook_at(i)->fn->lib == unused) {
-            remove_hook(i);
+            /* While the guest has streams, is_patched() finds changed code. */
+            remove_stream_hooks(hook->fn->lib);
+            i = hooks->len;
         }
     }
     hooks_changed();
@@ -145,9 +148,11 @@ bool native_hook_add(const NativeHook *new)
     g_assert(have_mmap_lock());
     if (old && old->fn && old->fn->lib &&
         memcmp(old->code, new->code, NATIVE_CODE)) {
-        /* Left from a library that is gone, see remove_hooks_of() */
+        /* remove_hooks_of() kept @old, but its library is gone. */
         tb_flush_page(new->pc);
         *old = *new;
+        code_first = MIN(code_first, new->first);
+        code_last = MAX(code_last, new->last);
         return true;
     }
     if (old && (old->gen != new->gen || old->fn == new->fn || !new->fn)) {
@@ -184,7 +189,7 @@ bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn, vaddr last,
     bool is_new;
 
     memcpy(hook.code, code, sizeof(hook.code));
-    /* Writes to pages that are writable already are not reported. */
+    /* QEMU does not notice writes to a page that the guest may write. */
     if (page_get_flags(pc) & PAGE_WRITE_ORG) {
         return false;
     }
@@ -233,7 +238,7 @@ const NativeFunction *native_bypass_find_hooked(DisasContextBase *db,
         hook->gen(pc);
         return NULL;
     }
-    /* A TB that contains the first entry has made or declined it there. */
+    /* A TB that contains the first entry, too, has emitted the call there. */
     if (!hook->fn || native_bypass_is_excluded(hook->fn) ||
         (hook->behind && pc - hook->behind >= db->pc_first) ||
         is_patched(db, hook)) {

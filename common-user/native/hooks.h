@@ -14,12 +14,12 @@
 typedef struct NativeHook {
     vaddr pc;                   /* with the Thumb bit */
     const NativeFunction *fn;   /* NULL if unknown or ambiguous */
-    /* Generates code before the instruction at @pc; NULL: a native call of @fn */
+    /* Emits code before the instruction at @pc; NULL: a native call of @fn */
     void (*gen)(vaddr pc);
     /* Code that must not change */
     vaddr first, last;
     uint8_t code[NATIVE_CODE];  /* at a function's entry */
-    unsigned behind;            /* of a second entry: its distance, or 0 */
+    unsigned behind;            /* distance from the first entry, or 0 */
 } NativeHook;
 
 /**
@@ -34,8 +34,11 @@ NativeHook *native_hook_find(vaddr pc);
  * native_hook_add:
  * @new: the hook, which is copied
  *
+ * If there is a hook of another function at this address, neither function is
+ * called natively from now on.
+ *
  * Returns: true if @new was added or has replaced a stale hook; false if there
- * is another hook at its address.
+ * was a hook at its address.
  */
 bool native_hook_add(const NativeHook *new);
 

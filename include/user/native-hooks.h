@@ -14,8 +14,8 @@
 #include "exec/vaddr.h"
 
 /*
- * Upper bound on function size: a write also invalidates hooks up to this far
- * below it.
+ * Upper bound on function size: a write removes the hooks of functions that
+ * begin up to this many bytes below the written address.
  */
 #define NATIVE_LONGEST  (16 * KiB)
 
@@ -28,8 +28,8 @@ typedef struct NativeFunction NativeFunction;
  * native_bypass_find:
  * @name: as in the guest's symbol table
  *
- * Returns: the function of native-functions.h.inc that is called @name in a C
- * library, or NULL if there is none.
+ * Returns: the function of native-functions.h.inc that C libraries name @name,
+ * or NULL if there is none.
  */
 const NativeFunction *native_bypass_find(const char *name);
 
@@ -77,8 +77,8 @@ bool native_bypass_hook_call(vaddr pc, const NativeFunction *fn, vaddr last,
  * @first: guest address of its library's code
  * @last: the last byte of that code
  *
- * Hook each address that the resolver at @pc returns, if it is in its
- * library's code, until any of that code may change.
+ * Hook each address that the resolver at @pc returns and that is in its
+ * library's code.  The hooks end when any of that code may change.
  *
  * Returns: true if this is a new hook.
  */

@@ -1,8 +1,9 @@
 /*
- * TBs kept in a file: NaNs of 2008 on MIPS (o32, as no C library has them)
+ * TBs kept in a file: NaNs of IEEE 754-2008 on MIPS
  *
- * With an argument, return from a signal handler first.  Then check FCR31's
- * rounding mode, which the handler changes, and what a NaN is as an integer.
+ * With an argument, first run a signal handler that changes FCR31's rounding
+ * mode.  Then check that this mode is 0, and that cvt.w.d of a NaN gives 0.
+ * No C library is built with -mnan=2008, so the program makes system calls.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
