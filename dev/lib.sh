@@ -112,7 +112,7 @@ apt_sources() {
             "$type" "$uri" "$suite" /usr/share/keyrings/debian-archive-keyring.gpg
     done > "$BUILD/dl/$APT/base.sources"
     apt_private apt-get -o APT::Update::Error-Mode=any update > "$BUILD/dl/$APT.log" 2>&1 ||
-        die "apt: no package lists of $*: $(apt_why "$BUILD/dl/$APT.log"); check the network and run make again"
+        die "apt: no package lists of $*: $(apt_why "$BUILD/dl/$APT.log"); check the network and the clock, and run make again"
 }
 
 # apt_why LOG: prints the first error as one line

@@ -82,6 +82,15 @@ trap 'exit 1' HUP INT TERM
 cp "$QEMU" "$rights/qemu"
 cp "$(command -v id)" "$NATIVE_LIB" "$rights"
 cp -RP "$root" "$rights/root"
+# A caller with fewer rights may not reach the files that these links name.
+find "$rights/root" -type l | while read -r link; do
+    case $(readlink "$link") in
+    /*)
+        file=$(readlink -f "$link")
+        rm "$link"
+        cp -R "$file" "$link" ;;
+    esac
+done
 find "$rights/root" "$rights"/*.so ! -type l -exec chmod go+rX {} +
 chgrp 1 "$rights" 2> /dev/null && chmod 710 "$rights" &&
     chmod 4755 "$rights/qemu" "$rights/id"
