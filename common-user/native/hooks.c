@@ -141,6 +141,12 @@ static bool is_hooked(vaddr pc)
     return native_hook_find(pc) || native_hook_find(pc | 1);
 }
 
+static void watch_code(const NativeHook *hook)
+{
+    code_first = MIN(code_first, hook->first);
+    code_last = MAX(code_last, hook->last);
+}
+
 bool native_hook_add(const NativeHook *new)
 {
     NativeHook *old = native_hook_find(new->pc);
@@ -151,8 +157,7 @@ bool native_hook_add(const NativeHook *new)
         /* remove_hooks_of() kept @old, but its library is gone. */
         tb_flush_page(new->pc);
         *old = *new;
-        code_first = MIN(code_first, new->first);
-        code_last = MAX(code_last, new->last);
+        watch_code(new);
         return true;
     }
     if (old && (old->gen != new->gen || old->fn == new->fn || !new->fn)) {
@@ -173,8 +178,7 @@ bool native_hook_add(const NativeHook *new)
     trace_native_bypass_hook(new->pc, new->fn ? new->fn->name : "",
                              !new->gen);
     g_array_insert_val(hooks, hook_index(new->pc), *new);
-    code_first = MIN(code_first, new->first);
-    code_last = MAX(code_last, new->last);
+    watch_code(new);
     hooks_changed();
     return true;
 }
